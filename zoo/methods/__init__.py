@@ -1,0 +1,17 @@
+"""The methods of the zoo, in the order the tabs show them."""
+
+from zoo.errors import UnknownMethodError
+from zoo.method import Method
+from zoo.methods.gatys import Gatys
+
+METHODS: dict[str, type[Method]] = {method.name: method for method in (Gatys,)}
+
+
+def get_method(name: str) -> type[Method]:
+    """Return the class registered as ``name``; raises UnknownMethodError."""
+    try:
+        return METHODS[name]
+    except KeyError:
+        raise UnknownMethodError(
+            "There is no method “{name}”; there are {known}.", name=name, known=", ".join(METHODS)
+        ) from None

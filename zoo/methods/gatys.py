@@ -1,0 +1,289 @@
+"""Gatys: optimise the pixels themselves; the slow method that started it all.
+
+Source: Gatys, Ecker & Bethge, Image Style Transfer Using Convolutional Neural Networks (CVPR
+2016; first as arXiv:1508.06576). The picture x minimises
+
+    content_weight · MSE(F, P)  +  style_weight · Σ_l MSE(G_l, A_l) / C_l²  +  tv_weight · TV
+
+with F, P the features of x and of the photo at relu4_2, and G_l, A_l the Gram matrices F Fᵀ / N of
+x and of the style picture at relu1_1, 2_1, 3_1, 4_1 and 5_1. These are the constants of the code
+that the authors published; the paper writes the content term as half a sum and the style term
+with 1 / (4 C² N²), which differs from this only in the two weights. Features are those of the
+original VGG-19 weights (Caffe), pixels in 0..255.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from zoo.errors import InputError
+from zoo.form import Control
+from zoo.method import Content, Method, Paper, Seed, Step, Style
+from zoo.nn.stats import gram
+from zoo.nn.vgg import VGG19, Pooling, Weights, vgg19
+
+CONTENT_LAYER = "relu4_2"
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+SMALLEST_SCALE = 96  # below this, relu5_1 has too few positions for a Gram matrix
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatysConfig:
+    """The encoder; nothing else is stored, for the weights of this method are the picture.
+
+    Args:
+        weights: Whose VGG-19; the loss weights of the form are made for "caffe".
+        pooling: "max", or the paper's "average" (section 2).
+    """
+
+    weights: Weights = "caffe"
+    pooling: Pooling = "max"
+
+
+class Objective:
+    """The loss of one photo and its style pictures at one size, as a function of the picture.
+
+    Args:
+        encoder: A frozen VGG-19.
+        content: ``(1, 3, H, W)`` in [0, 1].
+        styles: Pairs of a style picture ``(1, 3, h, w)`` in [0, 1] and its share; Gram matrices
+            are mixed in these shares, so two styles cost no more than one.
+        content_weight: Weight of the content term.
+        style_weight: Weight of the style term.
+        tv_weight: Weight of the total variation, the mean squared difference of neighbouring
+            pixels in 0..255.
+    """
+
+    def __init__(
+        self,
+        encoder: VGG19,
+        content: Tensor,
+        styles: list[tuple[Tensor, float]],
+        *,
+        content_weight: float = 1.0,
+        style_weight: float = 1000.0,
+        tv_weight: float = 0.0,
+    ) -> None:
+        self.encoder = encoder
+        self.content_weight, self.style_weight = content_weight, style_weight
+        self.tv_weight = tv_weight
+        with torch.no_grad():
+            self.content = encoder(content, [CONTENT_LAYER])[CONTENT_LAYER].float()
+            self.grams = dict.fromkeys(STYLE_LAYERS, torch.zeros((), device=content.device))
+            for style, share in styles:
+                for layer, features in encoder(style, STYLE_LAYERS).items():
+                    self.grams[layer] = self.grams[layer] + share * gram(features)
+
+    def terms(self, image: Tensor) -> dict[str, Tensor]:
+        """The weighted terms for ``image`` ``(1, 3, H, W)``, scalars that sum up to the loss."""
+        features = self.encoder(image, [CONTENT_LAYER, *STYLE_LAYERS])
+        content_loss = F.mse_loss(features[CONTENT_LAYER].float(), self.content)
+        style_loss = torch.zeros((), device=image.device)
+        for layer, target in self.grams.items():
+            found = gram(features[layer])
+            style_loss = style_loss + F.mse_loss(found, target) / found.shape[1] ** 2
+        terms = {
+            "content": self.content_weight * content_loss,
+            "style": self.style_weight * style_loss,
+        }
+        if self.tv_weight:
+            terms["tv"] = self.tv_weight * total_variation(image)
+        return terms
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """The loss of ``image``, a scalar."""
+        return torch.stack(list(self.terms(image).values())).sum()
+
+
+def total_variation(image: Tensor) -> Tensor:
+    """Mean squared difference of neighbouring pixels of ``(1, 3, H, W)``, in units of 1/255."""
+    down = image[..., 1:, :] - image[..., :-1, :]
+    right = image[..., 1:] - image[..., :-1]
+    return 255**2 * (down.square().mean() + right.square().mean())
+
+
+class Gatys(Method):
+    """Optimise a picture until its features match the photo and its Gram matrices the style."""
+
+    name = "gatys"
+    title = "Gatys"
+    summary = "Paints one picture by optimisation: the slowest method, and often the richest."
+    paper = Paper(
+        "A Neural Algorithm of Artistic Style",
+        "Leon A. Gatys, Alexander S. Ecker, Matthias Bethge",
+        2015,
+        "1508.06576",
+    )
+    checkpoint = "zoo/gatys"
+    Config = GatysConfig
+    multiple = 1
+
+    @torch.enable_grad()
+    def forward(
+        self,
+        content: Content,
+        style: Style,
+        *,
+        steps: Annotated[
+            int,
+            Field(ge=10, le=2000, description="More steps, finer result."),
+            Control(step=10),
+        ] = 200,
+        style_weight: Annotated[
+            float,
+            Field(ge=1, le=1e6, description="Higher: more of the style, less of the photo."),
+            Control(log=True),
+        ] = 1e3,
+        more_styles: Annotated[
+            list[Style],
+            Field(
+                max_length=4,
+                title="More style pictures",
+                description="Blended with the first one.",
+            ),
+            Control(more=True),
+        ] = [],  # noqa: B006 read, never changed
+        style_weights: Annotated[
+            list[float],
+            Field(
+                title="Shares of the style pictures",
+                description="One number for each, first picture first; empty for equal shares.",
+            ),
+            Control(more=True),
+        ] = [],  # noqa: B006
+        content_weight: Annotated[
+            float,
+            Field(ge=0, le=100, description="0 leaves the photo only as the starting point."),
+            Control(more=True),
+        ] = 1.0,
+        tv_weight: Annotated[
+            float,
+            Field(ge=0, le=100, title="Smoothness", description="Weight of the total variation."),
+            Control(more=True),
+        ] = 0.0,
+        start: Annotated[
+            Literal["photo", "noise"],
+            Field(title="Start from"),
+            Control(more=True),
+        ] = "photo",
+        optimizer: Annotated[Literal["lbfgs", "adam"], Control(more=True)] = "lbfgs",
+        coarse_to_fine: Annotated[
+            bool,
+            Field(description="Paint at small sizes first: faster, with larger strokes."),
+            Control(more=True),
+        ] = True,
+        seed: Seed = 0,
+    ) -> Iterator[Step]:
+        """Yield the picture after each step of the optimiser.
+
+        Raises InputError when the shares do not fit the style pictures.
+        """
+        styles = list(
+            zip([style, *more_styles], shares(style_weights, 1 + len(more_styles)), strict=True)
+        )
+        encoder = vgg19(self.config.weights, self.config.pooling, content.device)
+        image = start_image(content, start, seed)
+        number = 0
+        height, width = content.shape[2:]
+        for size, count in schedule((height, width), steps, coarse_to_fine):
+            small = resample(content, size)
+            factor = size[0] / content.shape[2]
+            objective = Objective(
+                encoder,
+                small,
+                [(resample(s, scaled(s, factor)), share) for s, share in styles],
+                content_weight=content_weight,
+                style_weight=style_weight,
+                tv_weight=tv_weight,
+            )
+            image = resample(image, size).requires_grad_()
+            for _ in optimise(image, objective, count, optimizer):
+                number += 1
+                yield Step(image.detach().clone(), number, steps)
+            image = image.detach()
+
+
+def shares(weights: list[float], count: int) -> list[float]:
+    """Normalise the shares of ``count`` style pictures to a sum of 1; none given means equal.
+
+    Raises InputError when their number is another, one is negative or all are 0.
+    """
+    if not weights:
+        return [1 / count] * count
+    if len(weights) != count:
+        raise InputError(
+            "Shares of the style pictures: there are {given} shares for {count} pictures. Give "
+            "one number for each picture.",
+            given=len(weights),
+            count=count,
+        )
+    if min(weights) < 0 or sum(weights) <= 0:
+        raise InputError(
+            "Shares of the style pictures: use numbers of 0 and above, at least one above 0."
+        )
+    return [weight / sum(weights) for weight in weights]
+
+
+def start_image(content: Tensor, start: str, seed: int) -> Tensor:
+    """The picture to begin with, like ``content`` ``(1, 3, H, W)``: itself, or noise.
+
+    The noise is drawn on the CPU, so that a seed means the same picture on every device.
+    """
+    if start == "photo":
+        return content.clone()
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(content.shape, generator=generator)
+    return (0.5 + 0.1 * noise).clamp(0, 1).to(content.device)
+
+
+def schedule(
+    shape: tuple[int, int], steps: int, coarse_to_fine: bool
+) -> list[tuple[tuple[int, int], int]]:
+    """Sizes (height, width) in pixels from small to ``shape``, each with its number of steps."""
+    height, width = shape
+    sizes = [(height, width)]
+    while coarse_to_fine and min(sizes[0]) // 2 >= SMALLEST_SCALE:
+        sizes.insert(0, (sizes[0][0] // 2, sizes[0][1] // 2))
+    each, rest = divmod(steps, len(sizes))
+    counts = [each + (index < rest) for index in range(len(sizes))]
+    return [(size, count) for size, count in zip(sizes, counts, strict=True) if count]
+
+
+def scaled(images: Tensor, factor: float) -> tuple[int, int]:
+    """Size (height, width) of ``images`` times ``factor``, at least 16 pixels a side."""
+    return max(16, round(images.shape[2] * factor)), max(16, round(images.shape[3] * factor))
+
+
+def resample(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize ``(1, 3, H, W)`` with antialiasing; the same tensor where the size fits already."""
+    if images.shape[2:] == size:
+        return images
+    return F.interpolate(images, size, mode="bicubic", antialias=True).clamp(0, 1)
+
+
+def optimise(image: Tensor, objective: Objective, steps: int, optimizer: str) -> Iterator[Tensor]:
+    """Change the leaf ``image`` in place, yielding the loss before each of ``steps`` steps."""
+    # L-BFGS refuses a channels-last variable; history 20 instead of 100 costs nothing in quality
+    # and a fifth of the memory.
+    step = (
+        torch.optim.LBFGS([image], lr=1.0, max_iter=1, history_size=20)
+        if optimizer == "lbfgs"
+        else torch.optim.Adam([image], lr=0.02, betas=(0.9, 0.99))
+    )
+
+    def closure() -> Tensor:
+        step.zero_grad()
+        loss = objective(image)
+        loss.backward()
+        return loss
+
+    for _ in range(steps):
+        loss: Tensor = step.step(closure)  # type: ignore[no-untyped-call]
+        yield loss.detach()
+    with torch.no_grad():
+        image.clamp_(0, 1)

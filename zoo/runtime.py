@@ -1,0 +1,99 @@
+"""One device, the checkpoints in use on it, and whose turn it is."""
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from zoo import checkpoint
+from zoo.errors import DeviceError, RepoNotFoundError
+from zoo.pipeline import Pipeline, device_name
+
+log = logging.getLogger(__name__)
+
+# Finds the folder of a checkpoint: (repo_id, revision) -> (folder, the commit it is).
+Fetch = Callable[[str, str], tuple[Path, str]]
+
+
+def shipped(repo_id: str, revision: str = "main") -> tuple[Path, str]:
+    """The folder of a checkpoint that comes with the code, and a name for its content.
+
+    Raises RepoNotFoundError when none of that name ships.
+    """
+    folder = checkpoint.SHIPPED / repo_id.removeprefix("zoo/")
+    if "/" in folder.name or not (folder / checkpoint.CONFIG).is_file():
+        raise RepoNotFoundError("There is no checkpoint “{repo_id}”.", repo_id=repo_id)
+    return folder, checkpoint.digest(folder)
+
+
+class Runtime:
+    """Made once, passed to whoever runs a method.
+
+    Args:
+        device: "auto" takes a GPU where there is one; or "cpu", "cuda", "cuda:1", "mps".
+        fetch: Finds checkpoints.
+        keep: How many checkpoints stay loaded; the one not used for longest goes first.
+
+    Attributes:
+        turn: Held by the one job that may use the device.
+    """
+
+    def __init__(self, device: str = "auto", fetch: Fetch = shipped, keep: int = 3) -> None:
+        self.device = choose_device(device)
+        self.fetch = fetch
+        self.keep = keep
+        self.turn = threading.Lock()
+        self._loading = threading.Lock()
+        self._pipelines: OrderedDict[tuple[str, str], Pipeline] = OrderedDict()
+
+    @property
+    def device_name(self) -> str:
+        """What to call the device under a picture."""
+        return device_name(self.device)
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether large sizes are a matter of seconds."""
+        return self.device.type != "cpu"
+
+    def pipeline(self, repo_id: str, revision: str = "main") -> Pipeline:
+        """The checkpoint ready to run; loaded now if it is not.
+
+        Raises what the fetch and :func:`zoo.checkpoint.load` raise.
+        """
+        folder, commit = self.fetch(repo_id, revision)
+        key = (repo_id, commit)
+        with self._loading:
+            if key in self._pipelines:
+                self._pipelines.move_to_end(key)
+                return self._pipelines[key]
+            while len(self._pipelines) >= self.keep:
+                (gone, _), _ = self._pipelines.popitem(last=False)
+                log.info("let go of %s", gone)
+            method = checkpoint.load(folder)
+            pipeline = Pipeline(method, self.device, checkpoint=repo_id, revision=commit)
+            self._pipelines[key] = pipeline
+            log.info("loaded %s@%s on %s", repo_id, commit[:8], self.device)
+            return pipeline
+
+
+def choose_device(wanted: str = "auto") -> torch.device:
+    """Turn the setting into a device that is there.
+
+    Raises DeviceError when it is not.
+    """
+    if wanted == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(wanted)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:  # how torch refuses names and absent devices
+        raise DeviceError(
+            "The device “{wanted}” cannot be used here. Use auto, cpu, cuda or mps.", wanted=wanted
+        ) from error
+    return device
