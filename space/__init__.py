@@ -1,0 +1,1 @@
+"""The Gradio space: forms and pictures, never tensors."""

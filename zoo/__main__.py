@@ -1,0 +1,67 @@
+"""``python -m zoo``: every command of the zoo, each loaded only when it is asked for."""
+
+import importlib
+import logging
+import sys
+
+import click
+
+from zoo.errors import ZooError
+
+# Command -> where it lives and its line in the overview. Looking a command up imports its module,
+# and some bring torch along, so the overview must not.
+COMMANDS = {
+    "list": ("zoo.cli:list_checkpoints", "List the checkpoints on this machine."),
+    "info": ("zoo.cli:info", "Show a checkpoint, or a method's settings."),
+    "run": ("zoo.cli:run", "Repaint a picture with a method."),
+}
+
+
+class Commands(click.Group):
+    """A group that imports a command when it is called."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """All names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """Import one command."""
+        if name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[name][0].split(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """The overview, from the table alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
+
+
+@click.command(cls=Commands)
+@click.option("-v", "--verbose", is_flag=True, help="Log what happens.")
+def main(verbose: bool) -> None:
+    """Style transfer: methods, checkpoints and their hub."""
+    level = logging.INFO if verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
+
+
+def run() -> None:
+    """Run the command line; a person's mistake ends in one line and exit code 2."""
+    try:
+        main.main(prog_name="python -m zoo", standalone_mode=False)
+    except ZooError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+    except click.exceptions.Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Stopped.", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,152 @@
+"""The commands ``list``, ``info`` and ``run``."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zoo.errors import InputError
+from zoo.form import Field
+
+
+@click.command("list")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+def list_checkpoints(as_json: bool) -> None:
+    """List the checkpoints on this machine."""
+    # Reads config files only: torch, which takes seconds to import, stays out of it.
+    folder = Path(__file__).parent / "checkpoints"
+    rows = []
+    for config in sorted(folder.glob("*/config.json")):
+        size = sum(p.stat().st_size for p in config.parent.rglob("*") if p.is_file())
+        method = json.loads(config.read_text())["method"]
+        rows.append({"repo_id": f"zoo/{config.parent.name}", "method": method, "bytes": size})
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    width = max((len(row["repo_id"]) for row in rows), default=0)
+    for row in rows:
+        click.echo(f"{row['repo_id']:<{width}}  {row['method']:<16}  {row['bytes'] / 1e6:6.1f} MB")
+
+
+@click.command()
+@click.argument("name")
+def info(name: str) -> None:
+    """Show a checkpoint (zoo/…), or the settings of a method."""
+    from zoo import checkpoint
+    from zoo.methods import get_method
+    from zoo.pipeline import form_for
+    from zoo.runtime import shipped
+
+    if "/" in name:
+        folder, revision = shipped(name)
+        config = checkpoint.read_config(folder)
+        click.echo(f"{name}@{revision[:8]}\nmethod    {config['method']}")
+        for key, value in config["config"].items():
+            click.echo(f"{key:<9} {value}")
+        name = config["method"]
+    method = get_method(name)
+    paper = method.paper
+    click.echo(f"{method.title}: {method.summary}")
+    click.echo(f"{paper.authors}: {paper.title} ({paper.year}), {paper.url}")
+    for field in form_for(method):
+        click.echo(f"  {_flag(field):<20} {_describe(field)}")
+
+
+class MethodCommand(click.Group):
+    """``run METHOD``: a subcommand for each method, its options read from the method's form."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """The methods, in their order."""
+        from zoo.methods import METHODS
+
+        return list(METHODS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command:
+        """Build the command of one method; raises UnknownMethodError."""
+        from zoo.methods import get_method
+        from zoo.pipeline import form_for
+
+        method = get_method(name)
+        options = [_option(field) for field in form_for(method)]
+        options += [
+            click.Option(["-o", "--out"], required=True, type=click.Path(path_type=Path)),
+            click.Option(["--checkpoint"], default=method.checkpoint, show_default=True),
+            click.Option(["--device"], default="auto", show_default=True),
+        ]
+        return click.Command(name, params=[*options], callback=_run_method, help=method.summary)
+
+
+@click.command(cls=MethodCommand)
+def run() -> None:
+    """Repaint a picture: ``run METHOD --content photo.jpg --style painting.jpg --out new.png``.
+
+    Several results (samples) are written as new-1.png, new-2.png and so on.
+    """
+
+
+def _run_method(out: Path, checkpoint: str, device: str, **values: Any) -> None:
+    from zoo.runtime import Runtime
+
+    if out.suffix.lower() != ".png":
+        raise InputError("Out: “{name}” has to end in .png.", name=out.name)
+    if not out.parent.is_dir():
+        raise InputError("Out: there is no folder “{name}”.", name=str(out.parent))
+    repo_id, _, revision = checkpoint.partition("@")
+    pipeline = Runtime(device).pipeline(repo_id, revision or "main")
+    inputs = {
+        name: list(value) if isinstance(value, tuple) else value for name, value in values.items()
+    }
+    shown = sys.stderr.isatty()
+    for progress in pipeline.stream(**inputs):
+        if shown:
+            click.echo(f"\rStep {progress.number} of {progress.total}", err=True, nl=False)
+    if shown:
+        click.echo(err=True)
+    for notice in progress.notices:
+        click.echo(notice, err=True)
+    count = len(progress.tensors)
+    for index in range(count):
+        path = out if count == 1 else out.with_stem(f"{out.stem}-{index + 1}")
+        partial = path.with_name(f".{path.name}.part")
+        partial.write_bytes(progress.png(index))
+        partial.replace(path)
+    record = progress.record
+    if record:
+        click.echo(
+            f"Done in {record.seconds:.2f} s on {record.device} · {record.width}×{record.height} px"
+            f" · {record.checkpoint}@{record.revision[:8]}",
+            err=True,
+        )
+
+
+def _flag(field: Field) -> str:
+    return "--" + field.name.replace("_", "-")
+
+
+def _option(field: Field) -> click.Option:
+    """The option for one field; its bounds are checked by the form, with the form's words."""
+    names = [_flag(field), field.name]
+    if field.kind == "bool":
+        names[0] = f"{_flag(field)}/--no-{_flag(field)[2:]}"
+    kinds: dict[str, Any] = {"int": int, "float": float, "numbers": float, "bool": bool}
+    return click.Option(
+        names,
+        type=click.Choice(field.choices) if field.choices else kinds.get(field.kind, str),
+        multiple=field.kind in ("pictures", "numbers"),
+        required=field.required,
+        default=() if field.kind in ("pictures", "numbers") else field.default,
+        help=_describe(field),
+    )
+
+
+def _describe(field: Field) -> str:
+    words = [field.description or f"{field.label}."]
+    if field.low is not None and field.high is not None:
+        words.append(f"{field.low:g} to {field.high:g}.")
+    if field.choices:
+        words.append(" | ".join(field.choices) + ".")
+    if not field.required and field.default not in (None, []):
+        words.append(f"Default {field.default}.")
+    return " ".join(words)
