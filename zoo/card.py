@@ -221,9 +221,8 @@ def _body(facts: CardFacts) -> str:
         made.append(("Their sha256", f"`{data.sha256}`" if data.sha256 else ""))
     recipe = [(name, f"`{json.dumps(value)}`") for name, value in facts.recipe.items()]
     measured = [(m.name, f"{m.value:.4g}", m.better, m.features, m.data) for m in facts.metrics]
-    license_words = " ".join(
-        filter(None, [f"The files here: {facts.license}." if facts.license else "", facts.license_note])
-    )
+    license_words = f"The files here: {facts.license}." if facts.license else ""
+    license_words = f"{license_words} {facts.license_note}".strip()
     sections = [
         ("", [f"# {title}", "", facts.summary]),
         ("", [f"Paper: {paper}"] if paper else []),
