@@ -4,18 +4,56 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from zoo import checkpoint
-from zoo.errors import DeviceError, RepoNotFoundError
+from zoo.errors import CheckpointError, DeviceError, RepoNotFoundError
+from zoo.methods import get_method
 from zoo.pipeline import Pipeline, device_name
 
 log = logging.getLogger(__name__)
 
 # Finds the folder of a checkpoint: (repo_id, revision) -> (folder, the commit it is).
 Fetch = Callable[[str, str], tuple[Path, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """A checkpoint that can be had.
+
+    Args:
+        repo_id: Its name.
+        method: Name of its method.
+        thumbnail: A small picture of what it does, where it has one.
+    """
+
+    repo_id: str
+    method: str
+    thumbnail: Path | None = None
+
+
+def list_shipped() -> list[Listed]:
+    """The checkpoints that come with the code, by name; a damaged one is left out."""
+    found = []
+    for path in sorted(checkpoint.SHIPPED.glob(f"*/{checkpoint.CONFIG}")):
+        folder = path.parent
+        try:
+            method = checkpoint.read_config(folder)["method"]
+        except CheckpointError as error:
+            log.warning("%s", error)
+            continue
+        thumbnail = folder / "thumbnail.jpg"
+        found.append(
+            Listed(
+                repo_id=f"zoo/{folder.name}",
+                method=method,
+                thumbnail=thumbnail if thumbnail.is_file() else None,
+            )
+        )
+    return found
 
 
 def shipped(repo_id: str, revision: str = "main") -> tuple[Path, str]:
@@ -58,6 +96,12 @@ class Runtime:
     def on_gpu(self) -> bool:
         """Whether large sizes are a matter of seconds."""
         return self.device.type != "cpu"
+
+    def checkpoints(self, method: str) -> list[Listed]:
+        """The checkpoints of a method, its default first; raises UnknownMethodError."""
+        default = get_method(method).checkpoint
+        found = [listed for listed in list_shipped() if listed.method == method]
+        return sorted(found, key=lambda listed: listed.repo_id != default)
 
     def pipeline(self, repo_id: str, revision: str = "main") -> Pipeline:
         """The checkpoint ready to run; loaded now if it is not.
