@@ -61,6 +61,8 @@ def split_path(path: object) -> tuple[str, ...]:
         raise UnprocessableError("“{path}” has a backslash or a control character.", path=path)
     parts = tuple(path.split("/"))
     for part in parts:
+        if len(part.encode()) > 255:
+            raise UnprocessableError("A part of “{path}” is longer than 255 bytes.", path=path)
         if part in ("", ".", ".."):
             raise UnprocessableError("“{path}” is not a relative file path.", path=path)
         if part.rstrip(" .").lower() == ".git" or part.lower().startswith("git~"):

@@ -1,0 +1,110 @@
+"""How times and front matter are written on the wire and in cards."""
+
+import datetime
+import math
+import re
+from typing import Any
+
+import yaml
+
+MAX_FRONT_MATTER = 256 << 10
+_FENCE = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)(?:\r?\n)?^---[ \t]*\r?$", re.S | re.M)
+# A few aliases of aliases in YAML stand for billions of nodes; a card has some dozens.
+_MAX_NODES = 20_000
+
+
+def timestamp(seconds: float) -> str:
+    """Write seconds since 1970 as the client parses them, with milliseconds."""
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def front_matter(readme: str) -> dict[str, Any]:
+    """Return the YAML block at the head of a README, as plain JSON values.
+
+    Raises:
+        ValueError: The block is not YAML, not a mapping, or unreasonably large.
+    """
+    match = _FENCE.match(readme[: MAX_FRONT_MATTER + 16])
+    if match is None:
+        return {}
+    try:
+        data = yaml.safe_load(match.group(1))
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:
+        raise ValueError(f"The metadata block is not valid YAML: {error}") from error
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise ValueError("The metadata block must be a mapping of names to values.")
+    plain = _plain(data, [_MAX_NODES], 0)
+    assert isinstance(plain, dict)  # noqa: S101 - a mapping stays a mapping
+    return plain
+
+
+def _plain(value: object, budget: list[int], depth: int) -> object:
+    """Copy ``value`` as JSON can hold it: no dates, no NaN, string keys, bounded in size."""
+    budget[0] -= 1
+    if budget[0] < 0 or depth > 50:
+        raise ValueError("The metadata block is too large or too deeply nested.")
+    if isinstance(value, dict):
+        return {_text(key): _plain(item, budget, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_plain(item, budget, depth + 1) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if value is None or isinstance(value, bool | float):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) < 1 << 63 else hex(value)
+    return _text(value)
+
+
+def _text(value: object) -> str:
+    return str(value).encode("utf-8", "replace").decode()
+
+
+def tags_of(card: dict[str, Any]) -> list[str]:
+    """Return what a repository is found by: the card's tags, library, task, licence and the like.
+
+    Values that stand for something beside a plain tag carry its name: ``license:mit``.
+    """
+    tags: list[str] = []
+    for name, prefix in (
+        ("library_name", ""),
+        ("pipeline_tag", ""),
+        ("tags", ""),
+        ("language", ""),
+        ("task_categories", "task_categories:"),
+        ("datasets", "dataset:"),
+        ("base_model", "base_model:"),
+        ("license", "license:"),
+    ):
+        value = card.get(name)
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, str) and item and f"{prefix}{item}" not in tags:
+                tags.append(f"{prefix}{item}")
+    return tags
+
+
+def check_card(readme: str) -> tuple[list[str], list[str]]:
+    """Return what is wrong with a README's metadata, and what could be better."""
+    try:
+        card = front_matter(readme)
+    except ValueError as error:
+        return [str(error)], []
+    errors = [
+        f'"{name}" must be a string'
+        for name in ("library_name", "pipeline_tag")
+        if card.get(name) is not None and not isinstance(card[name], str)
+    ]
+    for name in ("license", "language"):
+        value = card.get(name)
+        values = value if isinstance(value, list) else [value]
+        if any(item is not None and not isinstance(item, str) for item in values):
+            errors.append(f'"{name}" must be a string or a list of strings')
+    tags = card.get("tags")
+    if tags is not None and not (isinstance(tags, list) and all(isinstance(t, str) for t in tags)):
+        errors.append('"tags" must be a list of strings')
+    if not card:
+        return errors, ["empty or missing yaml metadata in repo card"]
+    return errors, []
