@@ -292,6 +292,11 @@ class Store:
         row = self.row("SELECT size FROM lfs_links WHERE uid = ? AND oid = ?", uid, oid)
         return int(row["size"]) if row else None
 
+    def used_storage(self, uid: str) -> int:
+        """Return how many bytes of large files a repository holds."""
+        row = self.row("SELECT COALESCE(SUM(size), 0) AS n FROM lfs_links WHERE uid = ?", uid)
+        return int(row["n"]) if row else 0
+
     # What is known of git blobs
 
     def blobs(self, shas: Iterable[str]) -> dict[str, Row]:
