@@ -1,0 +1,205 @@
+"""Repositories are created, renamed, opened and closed to others, and deleted."""
+
+import secrets
+import shutil
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from dulwich.objects import ObjectID
+from dulwich.refs import Ref
+from starlette.responses import Response
+
+from zoo.hub.server.access import (
+    Caller,
+    readable_repo,
+    required_caller,
+    writable_repo,
+    writing_caller,
+)
+from zoo.hub.server.attributes import DEFAULT_ATTRIBUTES
+from zoo.hub.server.errors import BadRequestError, ConflictError, HubError
+from zoo.hub.server.indexing import index_head
+from zoo.hub.server.names import KINDS, check_repo_name
+from zoo.hub.server.repository import MAIN, Signature
+from zoo.hub.server.routing import API, Call, Routes, answer
+from zoo.hub.server.spaces import set_values
+from zoo.hub.server.store import Repo
+
+if TYPE_CHECKING:
+    from zoo.hub.server.app import Hub
+
+routes = Routes()
+
+_COPIED = (b"refs/heads/", b"refs/tags/")
+_SDKS = ("gradio", "streamlit", "docker", "static")
+
+
+def create_repository(
+    hub: "Hub",
+    kind: str,
+    repo_id: str,
+    author: str,
+    *,
+    private: bool = False,
+    sdk: str | None = None,
+) -> Repo | None:
+    """Create a repository with its first commit; ``None`` if the name is taken.
+
+    Git comes first: a row without a repository would answer every request with an error, while a
+    repository without a row is merely collected later.
+    """
+    if hub.store.row("SELECT 1 FROM repos WHERE kind = ? AND id = ?", kind, repo_id):
+        return None
+    uid = secrets.token_hex(12)
+    files = {".gitattributes": DEFAULT_ATTRIBUTES}
+    if sdk:
+        name = repo_id.partition("/")[2]
+        files["README.md"] = f"---\ntitle: {name}\nsdk: {sdk}\n---\n".encode()
+    hub.repositories.create(uid, files, Signature(author, "initial commit"))
+    if not hub.store.add_repo(uid, kind, repo_id, private, sdk):
+        remove_git(hub, uid)
+        return None
+    with hub.repositories.open(uid) as repository:
+        index_head(hub.store, repository, uid)
+    return hub.store.repo_by_uid(uid)
+
+
+def remove_git(hub: "Hub", uid: str) -> None:
+    """Remove a repository's git folder, first out of sight and then for good."""
+    hub.repositories.forget(uid)
+    gone = hub.temporary / f"deleted-{uid}-{secrets.token_hex(4)}"
+    hub.repositories.path(uid).rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+def _kind(call: Call) -> str:
+    kind = call.value("type", str, "model")
+    if kind not in KINDS:
+        raise BadRequestError("“{kind}” is no kind of repository on this hub.", kind=kind)
+    return kind
+
+
+def _named(call: Call, caller: Caller) -> str:
+    """Return the id that ``name`` and ``organization`` of the body stand for."""
+    name = call.value("name", str)
+    namespace = call.value("organization", str, "") or str(caller.name)
+    if "/" in name:
+        namespace, _, name = name.partition("/")
+    return f"{namespace}/{name}"
+
+
+def _is_private(call: Call, default: bool) -> bool:
+    visibility = call.value("visibility", str, "")
+    if visibility not in ("", "private", "public", "protected"):
+        raise BadRequestError("“{word}” is no visibility.", word=visibility)
+    return visibility == "private" if visibility else call.value("private", bool, default)
+
+
+@routes.post("/api/repos/create")
+def create(call: Call) -> Response:
+    """Create a repository."""
+    caller = required_caller(call)
+    kind = _kind(call)
+    namespace, _, name = _named(call, caller).partition("/")
+    check_repo_name(name)
+    writing_caller(call, namespace)
+    owner = call.hub.store.user(namespace)
+    repo_id = f"{owner['name'] if owner else namespace}/{name}"
+    sdk = call.value("sdk", str, "") if kind == "space" else ""
+    if kind == "space" and sdk not in _SDKS:
+        raise BadRequestError("A space needs an sdk: {sdks}.", sdks=", ".join(_SDKS))
+    private = _is_private(call, False)
+    repo = create_repository(
+        call.hub, kind, repo_id, str(caller.name), private=private, sdk=sdk or None
+    )
+    prefix = "" if kind == "model" else f"{kind}s/"
+    url = f"{call.base_url}/{prefix}{repo_id}"
+    if repo is None:
+        message = "You already created this {kind} repo: {id}"
+        raise ConflictError(message, extra={"url": url}, kind=kind, id=repo_id)
+    if kind == "space":
+        for plural in ("secrets", "variables"):
+            set_values(call, repo, plural.removesuffix("s"), call.value(plural, list, []))
+    return answer({"url": url, "name": repo_id, "id": repo.uid})
+
+
+@routes.delete("/api/repos/delete")
+def delete(call: Call) -> Response:
+    """Delete a repository and everything that belongs to it alone."""
+    caller = required_caller(call)
+    repo, _ = writable_repo(call, repo_id=_named(call, caller), kind=_kind(call))
+    with call.hub.repositories.writing(repo.uid):
+        call.hub.store.run("DELETE FROM repos WHERE uid = ?", repo.uid)
+    remove_git(call.hub, repo.uid)
+    return answer({"success": True})
+
+
+@routes.post("/api/repos/move")
+def move(call: Call) -> Response:
+    """Rename a repository or hand it to another namespace; its old name keeps working."""
+    kind = _kind(call)
+    repo, _ = writable_repo(call, repo_id=call.value("fromRepo", str), kind=kind)
+    target = call.value("toRepo", str)
+    namespace, slash, name = target.partition("/")
+    if not slash:
+        raise BadRequestError("“{id}” is not “namespace/name”.", id=target)
+    check_repo_name(name)
+    writing_caller(call, namespace)
+    if not call.hub.store.rename_repo(repo, target):
+        raise ConflictError("A {kind} repository called {id} already exists", kind=kind, id=target)
+    return answer({"success": True, "url": f"{call.base_url}/{repo.prefix}{target}"})
+
+
+@routes.put(API + "/settings")
+def settings(call: Call) -> Response:
+    """Change who may see a repository and its files."""
+    repo, _ = writable_repo(call)
+    gated = call.body.get("gated", repo.gated or False)
+    if gated not in (False, "auto", "manual"):
+        raise BadRequestError("“gated” is false, “auto” or “manual”.")
+    private = _is_private(call, repo.private)
+    call.hub.store.update_repo(repo.uid, private=private, gated=gated or "")
+    return answer({"private": private, "gated": gated})
+
+
+def _wanted(refs: Mapping[Ref, ObjectID], depth: int | None = None) -> list[ObjectID]:
+    return [sha for ref, sha in refs.items() if ref.startswith(_COPIED)]
+
+
+@routes.post(API + "/duplicate")
+def duplicate(call: Call) -> Response:
+    """Copy a repository with its history; large files are shared, not copied."""
+    source = readable_repo(call)
+    caller = required_caller(call)
+    target = call.value("repository", str)
+    namespace, slash, name = target.partition("/")
+    if not slash:
+        namespace, name = str(caller.name), target
+    check_repo_name(name)
+    writing_caller(call, namespace)
+    private = _is_private(call, source.private)
+    # Private until it is whole.
+    repo = create_repository(
+        call.hub, source.kind, f"{namespace}/{name}", str(caller.name), private=True, sdk=source.sdk
+    )
+    if repo is None:
+        raise ConflictError("You already created this repo: {id}", id=f"{namespace}/{name}")
+    hub = call.hub
+    try:
+        with hub.repositories.open(source.uid) as old, hub.repositories.writing(repo.uid) as new:
+            old.git.fetch(new.git, determine_wants=_wanted)
+            for ref, sha in old.git.get_refs().items():
+                if ref.startswith(_COPIED):
+                    new.move(ref, new.ref(ref), sha.decode())
+            hub.store.run(
+                "INSERT INTO lfs_links SELECT ?, oid, size, created FROM lfs_links WHERE uid = ?",
+                *(repo.uid, source.uid),
+            )
+            index_head(hub.store, new, repo.uid)
+            assert new.ref(MAIN)  # noqa: S101 - every repository has one
+    except HubError:
+        hub.store.run("DELETE FROM repos WHERE uid = ?", repo.uid)
+        remove_git(hub, repo.uid)
+        raise
+    hub.store.update_repo(repo.uid, private=private)
+    return answer({"url": f"{call.base_url}/{repo.prefix}{repo.id}"})
