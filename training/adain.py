@@ -1,0 +1,86 @@
+"""Train AdaIN's decoder on a folder of photos and a folder of paintings.
+
+python -m training.adain --photos DIR --paintings DIR --out runs/adain
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from training.cli import main
+from training.loop import Trainer
+from training.losses import mean_activation, statistics_loss
+from training.recipe import Photos, Recipe, Run
+from zoo.methods.adain import LAYER, AdaIN, AdaINConfig, adain
+from zoo.nn.vgg import vgg19
+
+LAYERS = ("relu1_1", "relu2_1", "relu3_1", LAYER)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaINRecipe(Recipe):
+    """Train AdaIN: one decoder for any style (section 6 of arXiv:1703.06868)."""
+
+    photos: Photos
+    paintings: Annotated[Path, Field(description="Folder of paintings, or a pack of one.")]
+    lr_decay: Annotated[
+        float, Field(ge=0, le=1, description="The rate is divided by 1 + this times the step.")
+    ] = 5e-5
+    style_weight: Annotated[float, Field(ge=0, le=1e6, description="Weight of the style loss.")] = (
+        10.0
+    )
+
+
+class AdaINTrainer(Trainer[AdaINRecipe]):
+    """Content loss against the AdaIN target, style loss on means and deviations."""
+
+    def __init__(self, recipe: AdaINRecipe, run: Run) -> None:
+        super().__init__(recipe, run)
+        self.encoder = vgg19("caffe", device=self.device, dtype=self.encoder_dtype)
+        self.photos = self.stream(recipe.photos, "photos")
+        self.paintings = self.stream(recipe.paintings, "paintings")
+        method = AdaIN(AdaINConfig(width=recipe.width))
+        # Not from the batches of the stream: each process would come to a scale of its own.
+        pictures = self.examples(self.photos, 64)
+        self.scale = mean_activation(self.encoder, pictures.split(8), LAYERS)
+        method.scale.copy_(self.scale[LAYER])
+        self.method = self.build(method)
+        self.decoder = self.prepare(method.decoder)
+        self.optimizer = self.adam(method.decoder.parameters())
+
+    def step(self) -> dict[str, Tensor]:
+        """Update the decoder on one batch of photos, each with a painting."""
+        with torch.no_grad():
+            content = self.features(self.batch(self.photos))[LAYER]
+            style = self.features(self.batch(self.paintings))
+            target = adain(content, style[LAYER])
+        output = self.features(self.decoder(target))
+        content_loss = F.mse_loss(output[LAYER], target)
+        style_loss = torch.stack(
+            [statistics_loss(output[layer], style[layer]) for layer in LAYERS]
+        ).sum()
+        loss = content_loss + self.recipe.style_weight * style_loss
+        self.update(loss, self.optimizer)
+        return {"content": content_loss, "style": style_loss, "total": loss}
+
+    def features(self, images: Tensor) -> dict[str, Tensor]:
+        """Features with a mean activation of 1 per filter, float32."""
+        features = self.encoder(images, LAYERS)
+        return {layer: value.float() / self.scale[layer] for layer, value in features.items()}
+
+    def sample(self) -> Tensor:
+        """Four photos in the manner of three paintings, under the photos themselves."""
+        photos, method = self.examples(self.photos, self.columns), self.result
+        rows = [photos]
+        for painting in self.examples(self.paintings, 3):
+            rows.append(torch.cat([method(photo[None], painting[None]) for photo in photos]))
+        return torch.cat(rows)
+
+
+if __name__ == "__main__":
+    main(AdaINRecipe, AdaINTrainer)

@@ -1,0 +1,109 @@
+"""Terms that several recipes share."""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from zoo.methods.gatys import total_variation
+from zoo.nn.stats import gram, mean_std
+from zoo.nn.vgg import VGG19
+
+
+def statistics_loss(features: Tensor, target: Tensor) -> Tensor:
+    """Squared distance of channel means plus that of deviations, each a mean over B and C.
+
+    Equation 13 of arXiv:1703.06868 for one layer; both are ``(B, C, H, W)``, of any size.
+    """
+    mean, deviation = mean_std(features.float())
+    target_mean, target_deviation = mean_std(target.float())
+    return F.mse_loss(mean, target_mean) + F.mse_loss(deviation, target_deviation)
+
+
+class PerceptualLoss:
+    """The objective of Gatys et al., for a batch and for one of several styles each.
+
+    With ``style_weight`` 1000 and the layers of Gatys et al. it is theirs, with 5 and the layers of
+    Johnson et al. it is that of Johnson et al.: both take the mean squared difference of Gram
+    matrices ``F Fᵀ / (C N)``.
+
+    Args:
+        encoder: Frozen VGG-19.
+        styles: Style pictures, each ``(1, 3, h, w)`` in [0, 1].
+        content_layer: Where the photo is compared.
+        style_layers: Where Gram matrices are compared.
+        style_weight: Of the style term; the content term has 1.
+        tv_weight: Of the mean squared difference of neighbouring pixels in 0..255.
+    """
+
+    def __init__(
+        self,
+        encoder: VGG19,
+        styles: Sequence[Tensor],
+        *,
+        content_layer: str,
+        style_layers: Sequence[str],
+        style_weight: float,
+        tv_weight: float = 0.0,
+    ) -> None:
+        self.encoder = encoder
+        self.content_layer, self.style_layers = content_layer, list(style_layers)
+        self.style_weight, self.tv_weight = style_weight, tv_weight
+        with torch.no_grad():
+            found = [encoder(style, self.style_layers) for style in styles]
+        self.grams = {
+            layer: torch.cat([gram(features[layer]) for features in found])
+            for layer in self.style_layers
+        }  # (styles, C, C) each
+
+    def __call__(self, images: Tensor, photos: Tensor, which: Tensor) -> dict[str, Tensor]:
+        """The weighted terms, ``(B,)`` each.
+
+        Args:
+            images: What the network made, ``(B, 3, H, W)`` in [0, 1].
+            photos: Of what, likewise.
+            which: Number of the style for each, ``(B,)``.
+        """
+        with torch.no_grad():
+            target = self.encoder(photos, [self.content_layer])[self.content_layer]
+        features = self.encoder(images, {self.content_layer, *self.style_layers})
+        difference = features[self.content_layer].float() - target.float()
+        style_loss = torch.zeros(len(images), device=images.device)
+        for layer, grams in self.grams.items():
+            found = gram(features[layer])  # (B, C, C)
+            error = (found - grams[which]).square().mean((1, 2))
+            style_loss = style_loss + error / found.shape[1] ** 2
+        terms = {
+            "content": difference.square().mean((1, 2, 3)),
+            "style": self.style_weight * style_loss,
+        }
+        if self.tv_weight:
+            smoothness = [self.tv_weight * total_variation(image[None]) for image in images]
+            terms["tv"] = torch.stack(smoothness)
+        return terms
+
+
+@torch.no_grad()
+def mean_activation(
+    encoder: VGG19, batches: Iterable[Tensor], layers: Iterable[str]
+) -> dict[str, Tensor]:
+    """Mean of every filter over pictures and positions, ``(1, C, 1, 1)`` float32 by layer.
+
+    Dividing by it is what the normalised VGG of Gatys et al. (arXiv:1505.07376) does. A filter
+    that hardly ever fires gets a tenth of its layer's mean, or it would drown the others.
+
+    Args:
+        encoder: Frozen.
+        batches: Pictures ``(B, 3, H, W)`` in [0, 1].
+        layers: Names of ReLU layers.
+    """
+    names, count = list(layers), 0
+    sums: dict[str, Tensor] = {}
+    for batch in batches:
+        for layer, features in encoder(batch, names).items():
+            mean = features.float().mean((0, 2, 3))[None, :, None, None]
+            sums[layer] = sums[layer] + mean if layer in sums else mean
+        count += 1
+    means = {layer: total / count for layer, total in sums.items()}
+    return {layer: mean.clamp(min=0.1 * mean.mean().item()) for layer, mean in means.items()}

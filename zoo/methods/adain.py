@@ -1,0 +1,124 @@
+"""AdaIN: any style in one pass, by giving the photo's features the style's statistics.
+
+Source: Huang & Belongie, Arbitrary Style Transfer in Real-time with Adaptive Instance
+Normalization (arXiv:1703.06868). With f the features at relu4_1 of VGG-19,
+
+    t = σ(f(style)) · (f(content) - μ(f(content))) / σ(f(content)) + μ(f(style))
+
+per channel, and a decoder that was trained to invert the encoder turns t into a picture. The
+paper's encoder is normalised: every filter has a mean activation of 1 over many pictures. Here
+the filters keep their scale and the decoder divides by those means (``scale``), which is the same
+function.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from zoo.form import Control
+from zoo.method import Content, Method, Paper, Strength, Style
+from zoo.nn.blocks import decoder, shares
+from zoo.nn.stats import mean_std
+from zoo.nn.vgg import CHANNELS, Weights, vgg19
+
+LAYER = "relu4_1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaINConfig:
+    """What the weights are.
+
+    Args:
+        width: Channels of the decoder's last stage; 64 mirrors the encoder as in the paper.
+        weights: Whose VGG-19 the decoder inverts.
+    """
+
+    width: int = 64
+    weights: Weights = "caffe"
+
+
+def adain(content: Tensor, style: Tensor) -> Tensor:
+    """Give ``content`` ``(B, C, H, W)`` the channel means and deviations of ``style``.
+
+    ``style`` is ``(B, C, h, w)`` or ``(1, C, h, w)``; both are non-negative features.
+    """
+    mean, deviation = mean_std(content)
+    target_mean, target_deviation = mean_std(style)
+    return (content - mean) / deviation * target_deviation + target_mean
+
+
+class AdaIN(Method):
+    """One decoder that renders any statistics the style picture asks for."""
+
+    name = "adain"
+    title = "AdaIN"
+    summary = "Takes the look of any picture in one pass, and blends several."
+    paper = Paper(
+        "Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization",
+        "Xun Huang, Serge Belongie",
+        2017,
+        "1703.06868",
+    )
+    checkpoint = "zoo/adain"
+    Config = AdaINConfig
+    multiple = 8
+    config: AdaINConfig
+
+    def __init__(self, config: AdaINConfig = AdaINConfig()) -> None:
+        super().__init__(config)
+        self.decoder = decoder(4, config.width)
+        self.register_buffer("scale", torch.ones(1, CHANNELS["4_1"], 1, 1))
+        self.scale: Tensor  # mean activation of every filter over the training photos
+
+    def forward(
+        self,
+        content: Content,
+        style: Style,
+        *,
+        strength: Strength = 1.0,
+        more_styles: Annotated[
+            list[Style],
+            Field(
+                max_length=4,
+                title="More style pictures",
+                description="Blended with the first one.",
+            ),
+            Control(more=True),
+        ] = [],  # noqa: B006 read, never changed
+        style_weights: Annotated[
+            list[float],
+            Field(
+                title="Shares of the style pictures",
+                description="One number for each, first picture first; empty for equal shares.",
+            ),
+            Control(more=True),
+        ] = [],  # noqa: B006
+    ) -> Tensor:
+        """Repaint ``content`` in one pass.
+
+        Raises InputError when the shares do not fit the style pictures.
+        """
+        styles = [style, *more_styles]
+        mix = shares(style_weights, len(styles))
+        features = self.encode(content)
+        target = torch.zeros_like(features)
+        for picture, share in zip(styles, mix, strict=True):
+            target = target + share * adain(features, self.encode(picture))
+        result = self.decode(torch.lerp(features, target, strength))
+        if strength < 1:
+            # Differs from the paper: what the decoder loses of the untouched photo is given back
+            # in the same measure, so that strength 0 is the photo itself and not a copy of it.
+            result = result + (1 - strength) * (content - self.decode(features))
+        return result.clamp(0, 1)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Map ``(B, 3, H, W)`` in [0, 1] to relu4_1 ``(B, 512, H / 8, W / 8)``."""
+        encoder = vgg19(self.config.weights, device=images.device)
+        return encoder(images, [LAYER])[LAYER]
+
+    def decode(self, features: Tensor) -> Tensor:
+        """Map relu4_1 features to pictures ``(B, 3, H, W)``, about [0, 1]."""
+        return self.decoder(features / self.scale)

@@ -1,0 +1,57 @@
+"""Johnson: a network that has learned one style and paints it in one pass.
+
+Source: Johnson, Alahi & Fei-Fei, Perceptual Losses for Real-Time Style Transfer and
+Super-Resolution (arXiv:1603.08155), with instance normalisation after Ulyanov, Vedaldi &
+Lempitsky (arXiv:1607.08022), as in the models the authors released later.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from zoo.method import Content, Method, Paper, Strength
+from zoo.nn.blocks import Transform
+
+
+@dataclass(frozen=True, kw_only=True)
+class JohnsonConfig:
+    """What the weights are.
+
+    Args:
+        width: Channels of the first layer; 32 in the paper.
+        style: What the style is called.
+        published: The network as published, with its frame and checkerboard.
+    """
+
+    width: int = 32
+    style: str = ""
+    published: bool = False
+
+
+class Johnson(Method):
+    """One network for one style: the checkpoint is the style."""
+
+    name = "johnson"
+    title = "Johnson"
+    summary = "A small network that has learned one style: the fastest method."
+    paper = Paper(
+        "Perceptual Losses for Real-Time Style Transfer and Super-Resolution",
+        "Justin Johnson, Alexandre Alahi, Li Fei-Fei",
+        2016,
+        "1603.08155",
+    )
+    checkpoint = "zoo/johnson-starry-night"
+    Config = JohnsonConfig
+    multiple = 4
+    config: JohnsonConfig
+
+    def __init__(self, config: JohnsonConfig = JohnsonConfig()) -> None:
+        super().__init__(config)
+        self.transform = Transform(config.width, 1, config.published)
+
+    def forward(self, content: Content, *, strength: Strength = 1.0) -> Tensor:
+        """Repaint ``content`` in one pass."""
+        mix = torch.ones(1, 1, device=content.device)
+        result = self.transform(content, mix).clamp(0, 1)
+        return torch.lerp(content, result, strength)

@@ -1,0 +1,186 @@
+"""Layers that the feed-forward methods are built from."""
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from zoo.errors import InputError
+
+
+def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
+    """A convolution that keeps the size (divided by ``stride``) and reflects at the border.
+
+    Zeros there are what draws a dark frame around the results of the first published networks.
+    """
+    return nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, padding_mode="reflect")
+
+
+def doubled(features: Tensor) -> Tensor:
+    """Nearest-neighbour resize of ``(B, C, H, W)`` to ``(B, C, 2H, 2W)``.
+
+    Followed by a convolution it replaces the transposed convolution, whose uneven overlap of
+    kernels is the checkerboard of the first published networks.
+    """
+    return F.interpolate(features, scale_factor=2.0, mode="nearest")
+
+
+class StyleNorm(nn.Module):
+    """Instance normalisation whose scale and shift belong to a style.
+
+    Dumoulin, Shlens & Kudlur, A Learned Representation for Artistic Style (arXiv:1610.07629): all
+    styles share the convolutions, and a mixture of styles is a mixture of these parameters.
+    Without it a style depends on the contrast of the photo (Ulyanov et al., arXiv:1607.08022).
+
+    Args:
+        channels: Of the features.
+        styles: How many styles there are.
+    """
+
+    def __init__(self, channels: int, styles: int = 1) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(styles, channels))
+        self.bias = nn.Parameter(torch.zeros(styles, channels))
+
+    def forward(self, features: Tensor, mix: Tensor) -> Tensor:
+        """Map ``(B, C, H, W)``; ``mix`` is ``(B, styles)`` or ``(1, styles)``, each row's sum 1."""
+        scale = (mix @ self.weight)[:, :, None, None]
+        shift = (mix @ self.bias)[:, :, None, None]
+        normed = F.instance_norm(features)
+        normed = normed * scale.to(normed.dtype) + shift.to(normed.dtype)
+        # The normalisation forgets the layout that the next convolution is fastest in.
+        return normed.contiguous(memory_format=torch.channels_last)
+
+
+class Transform(nn.Module):
+    """The residual network of Johnson, Alahi & Fei-Fei (arXiv:1603.08155), for N styles.
+
+    Args:
+        width: Channels of the first layer; 32 in the paper, 16 in the models released later.
+        styles: How many styles share the convolutions.
+        published: As published: reflection only around the picture, then zero padding outside
+            and none inside the residual blocks, and transposed convolutions. They frame
+            results with streaks and cover them with a checkerboard; by default every
+            convolution reflects and features are resized before they are convolved.
+    """
+
+    def __init__(self, width: int, styles: int = 1, published: bool = False) -> None:
+        super().__init__()
+        self.published = published
+        padded = zero_padded if published else conv
+        inner = unpadded if published else conv
+        w = width
+        self.down = nn.ModuleList(
+            [padded(3, w, 9), padded(w, 2 * w, 3, 2), padded(2 * w, 4 * w, 3, 2)]
+        )
+        self.down_norms = nn.ModuleList([StyleNorm(c, styles) for c in (w, 2 * w, 4 * w)])
+        self.blocks = nn.ModuleList([inner(4 * w, 4 * w) for _ in range(10)])
+        self.block_norms = nn.ModuleList([StyleNorm(4 * w, styles) for _ in range(10)])
+        self.up = nn.ModuleList(
+            [transposed(4 * w, 2 * w), transposed(2 * w, w)]
+            if published
+            else [conv(4 * w, 2 * w), conv(2 * w, w)]
+        )
+        self.up_norms = nn.ModuleList([StyleNorm(c, styles) for c in (2 * w, w)])
+        self.last = padded(w, 3, 9)
+
+    def forward(self, images: Tensor, mix: Tensor) -> Tensor:
+        """Repaint ``(B, 3, H, W)`` in [0, 1]; 4 divides H and W.
+
+        Args:
+            images: What to repaint.
+            mix: Shares of the styles, ``(B, styles)`` or ``(1, styles)``.
+
+        Returns:
+            ``(B, 3, H, W)`` in [-0.09, 1.09]: the paper's tanh, scaled so that it reaches black
+            and white before it saturates.
+        """
+        x = 2 * images - 1
+        if self.published:
+            x = F.pad(x, (40, 40, 40, 40), mode="reflect")
+        for convolve, norm in zip(self.down, self.down_norms, strict=True):
+            x = F.relu(norm(convolve(x), mix))
+        for i in range(0, len(self.blocks), 2):
+            y = F.relu(self.block_norms[i](self.blocks[i](x), mix))
+            y = self.block_norms[i + 1](self.blocks[i + 1](y), mix)
+            x = y + (x[..., 2:-2, 2:-2] if self.published else x)
+        for convolve, norm in zip(self.up, self.up_norms, strict=True):
+            x = F.relu(norm(convolve(x if self.published else doubled(x)), mix))
+        return 0.5 + 150 / 255 * torch.tanh(self.last(x).float())
+
+
+def zero_padded(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
+    """As :func:`conv`, with zeros at the border."""
+    return nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2)
+
+
+def unpadded(inputs: int, outputs: int) -> nn.Conv2d:
+    """A 3×3 convolution that loses a pixel on each side."""
+    return nn.Conv2d(inputs, outputs, 3)
+
+
+def transposed(inputs: int, outputs: int) -> nn.ConvTranspose2d:
+    """A 3×3 transposed convolution that doubles the size."""
+    return nn.ConvTranspose2d(inputs, outputs, 3, 2, padding=1, output_padding=1)
+
+
+class Doubled(nn.Module):
+    """:func:`doubled` as a layer."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map ``(B, C, H, W)`` to ``(B, C, 2H, 2W)``."""
+        return doubled(features)
+
+
+def decoder(level: int, width: int = 64) -> nn.Sequential:
+    """Mirror of VGG-19 from relu{level}_1 back to an RGB picture, without norms.
+
+    Args:
+        level: 1 to 4; the input has ``min(64 · 2^(level-1), 512)`` channels at
+            ``1 / 2^(level-1)`` of the size.
+        width: Channels of the last stage; the earlier ones have twice and four times as many.
+            64 mirrors the encoder.
+
+    Returns:
+        Layers that map features to ``(B, 3, H, W)``, in [0, 1] but for what training left over.
+    """
+    channels = {1: 64, 2: 128, 3: 256, 4: 512}[level]
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    for stage in range(level, 1, -1):
+        inner = width * 2 ** (stage - 1)
+        narrow = width * 2 ** (stage - 2)
+        convs = {4: 1, 3: 4, 2: 2}[stage]  # of the encoder's stage, as many on the way back
+        for number in range(convs, 0, -1):
+            outputs = narrow if number == 1 else inner
+            layers[f"conv{stage}_{number}"] = conv(channels, outputs)
+            layers[f"relu{stage}_{number}"] = nn.ReLU()
+            channels = outputs
+        layers[f"up{stage - 1}"] = Doubled()
+    if level > 1:
+        layers["conv1_2"] = conv(channels, width)
+        layers["relu1_2"] = nn.ReLU()
+        channels = width
+    layers["conv1_1"] = conv(channels, 3)
+    return nn.Sequential(layers)
+
+
+def shares(weights: list[float], count: int) -> list[float]:
+    """Normalise the shares of ``count`` style pictures to a sum of 1; none given means equal.
+
+    Raises InputError when their number is another, one is negative or all are 0.
+    """
+    if not weights:
+        return [1 / count] * count
+    if len(weights) != count:
+        raise InputError(
+            "Shares of the style pictures: there are {given} shares for {count} pictures. Give "
+            "one number for each picture.",
+            given=len(weights),
+            count=count,
+        )
+    if min(weights) < 0 or sum(weights) <= 0:
+        raise InputError(
+            "Shares of the style pictures: use numbers of 0 and above, at least one above 0."
+        )
+    return [weight / sum(weights) for weight in weights]
