@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -68,9 +69,11 @@ class Method(nn.Module):
     checkpoint: ClassVar[str]  # repo_id used where none is asked for
     Config: ClassVar[Callable[..., Any]]  # frozen dataclass that rebuilds the networks
     multiple: ClassVar[int] = 8  # sides are padded to a multiple of this
+    bf16: ClassVar[bool] = False  # whether `forward` heeds a `precision` of bfloat16
 
     forward: Callable[..., Tensor | Iterator[Step]]
 
     def __init__(self, config: Any) -> None:
         super().__init__()
         self.config = config
+        self.precision = torch.float32  # of the networks inside; pictures stay float32

@@ -160,6 +160,8 @@ class Pipeline:
     ) -> None:
         self.method = method.to(device).eval()
         self.device = torch.device(device)
+        if method.bf16:
+            method.precision = fast_precision(self.device)
         self.checkpoint = checkpoint or method.checkpoint
         self.revision = revision
         self.form = form_for(type(method))
@@ -257,6 +259,7 @@ class Pipeline:
             height=last.tensors.shape[2],
             seconds=round(time.perf_counter() - started, 3),
             device=device_name(self.device),
+            precision={torch.float32: "fp32", torch.bfloat16: "bf16"}[self.method.precision],
         )
         yield replace(last, record=record)
 
@@ -319,6 +322,15 @@ def out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return "not enough memory" in str(error)  # the words of torch's CPU allocator
+
+
+def fast_precision(device: torch.device) -> torch.dtype:
+    """bfloat16 where the device multiplies it faster than float32, else float32."""
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return torch.bfloat16 if fast else torch.float32
 
 
 def device_name(device: torch.device) -> str:
