@@ -1,0 +1,229 @@
+"""Endpoints for programs: one for each method, typed by its form, and one that lists checkpoints.
+
+They are also the tools that a language model sees, so their descriptions are whole sentences.
+"""
+
+import inspect
+import logging
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from space.components import Given
+from space.jobs import Finished, Job, Working
+from space.pictures import refusal
+from space.results import save
+from space.tab import Site
+from space.words import say, spoken, tell
+from zoo.errors import InputError, ZooError
+from zoo.form import Field, Form
+from zoo.methods import METHODS
+
+log = logging.getLogger(__name__)
+
+FILE = {
+    "title": "FileData",
+    "type": "object",
+    "properties": {
+        "path": {"type": "string", "title": "Path"},
+        "meta": {
+            "type": "object",
+            "title": "Meta",
+            "properties": {"_type": {"const": "gradio.FileData", "type": "string"}},
+            "default": {"_type": "gradio.FileData"},
+        },
+    },
+    "default": {"meta": {"_type": "gradio.FileData"}},
+    "required": ["path", "meta"],
+}
+TYPES = {"bool": "boolean", "int": "integer", "float": "number", "text": "string"}
+
+
+def publish(name: str, form: Form, site: Site) -> None:
+    """Add the endpoint of a method."""
+    method = METHODS[name]
+    fields = [*form, checkpoint_field(name, site)]
+
+    def stylize(request: gr.Request, *values: Any) -> Iterator[tuple[Any, Any]]:
+        language = spoken(request)
+        job = None
+        try:
+            given = dict(zip([f.name for f in fields], values, strict=True))
+            checkpoint = given.pop("checkpoint") or method.checkpoint
+            if checkpoint not in (c.repo_id for c in site.runtime.checkpoints(name)):
+                raise InputError("There is no checkpoint “{repo_id}”.", repo_id=checkpoint)
+            inputs = {f.name: received(f, given[f.name], language) for f in form}
+            inputs = form.check({key: value for key, value in inputs.items() if value is not None})
+            job = Job(site.lane, site.runtime, checkpoint, inputs)
+            for state in job.follow():
+                if isinstance(state, Finished):
+                    result = save(state.progress, "", {})
+                    yield list(result.files), result.record
+                elif isinstance(state, Working):
+                    yield (
+                        None,
+                        {"step": state.progress.number, "of": state.progress.total},
+                    )
+                else:
+                    yield None, {"step": 0}
+        except Refused as error:
+            raise polite(error.message) from None
+        except ZooError as error:
+            raise polite(tell(language, error)) from None
+        except Exception:
+            reference = uuid.uuid4().hex[:8]
+            log.exception("reference %s", reference)
+            words = (
+                "Something went wrong on our side and your picture was not changed. Please try "
+                "again; if it happens again, report reference {reference}."
+            )
+            raise polite(say(language, words, reference=reference)) from None
+        finally:
+            if job:
+                job.stop()
+
+    stylize.__name__ = name
+    stylize.__doc__ = description(name, fields)
+    stylize.__annotations__ = {"request": gr.Request}
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    stylize.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [inspect.Parameter("request", kind, annotation=gr.Request)]
+        + [inspect.Parameter(field.name, kind) for field in fields]
+    )
+    gr.Button(visible=False).click(
+        stylize,
+        [given_as(field) for field in fields],
+        [
+            gr.File(visible=False, file_count="multiple", label="results"),
+            gr.JSON(visible=False, label="record"),
+        ],
+        api_name=name,
+        concurrency_id="studio",
+        concurrency_limit=site.lane.longest + 2,
+        show_progress="hidden",
+    )
+
+
+def publish_checkpoints(site: Site) -> None:
+    """Add the endpoint that lists what there is."""
+
+    def list_checkpoints() -> list[dict[str, Any]]:
+        """List the methods and the checkpoints that can be used with each.
+
+        Returns:
+            One entry for each checkpoint: its name, the method, and whether it is the default.
+        """
+        return [
+            {
+                "checkpoint": listed.repo_id,
+                "method": name,
+                "default": listed.repo_id == method.checkpoint,
+            }
+            for name, method in METHODS.items()
+            for listed in site.runtime.checkpoints(name)
+        ]
+
+    gr.Button(visible=False).click(
+        list_checkpoints,
+        None,
+        gr.JSON(visible=False, label="checkpoints"),
+        api_name="list_checkpoints",
+        queue=False,
+    )
+
+
+class Refused(Exception):
+    """An upload that cannot be used; the message is in the caller's language already."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+def polite(message: str) -> gr.Error:
+    """An error whose message reaches the caller and whose traceback stays out of the log."""
+    return gr.Error(message, print_exception=False)
+
+
+def received(field: Field, value: Any, language: str) -> Any:
+    """What came over the wire, as the form takes it; raises Refused and InputError."""
+    if not field.is_picture or value is None:
+        return value
+    if field.kind == "pictures":
+        if not isinstance(value, list):
+            raise InputError("{label}: give a list of files.", label=field.label)
+        return [path_of(field, one, language) for one in value]
+    return path_of(field, value, language)
+
+
+def path_of(field: Field, value: Any, language: str) -> str:
+    """The path of an upload.
+
+    Only what Gradio has recognised as a file, and so has checked to be an upload, is opened.
+    """
+    kind = value.get("meta", {}).get("_type") if isinstance(value, dict) else None
+    if kind != "gradio.FileData" or not isinstance(value.get("path"), str):
+        raise InputError("{label}: give a file.", label=field.label)
+    if reason := refusal(value, language):
+        raise Refused(reason)
+    return value["path"]
+
+
+def checkpoint_field(name: str, site: Site) -> Field:
+    """The choice of a checkpoint as a field."""
+    choices = tuple(listed.repo_id for listed in site.runtime.checkpoints(name))
+    return Field(
+        name="checkpoint",
+        kind="choice",
+        default=METHODS[name].checkpoint,
+        choices=choices,
+        label="Checkpoint",
+        description="The trained weights to use.",
+    )
+
+
+def schema(field: Field) -> dict[str, Any]:
+    """The type of a field as JSON schema."""
+    match field.kind:
+        case "picture":
+            return FILE
+        case "pictures":
+            return {"type": "array", "items": FILE}
+        case "choice":
+            return {"type": "string", "enum": list(field.choices)}
+        case "numbers":
+            return {"type": "array", "items": {"type": "number"}}
+    found: dict[str, Any] = {"type": TYPES[field.kind]}
+    if field.low is not None:
+        found["minimum"] = field.low
+    if field.high is not None:
+        found["maximum"] = field.high
+    return found
+
+
+def given_as(field: Field) -> Any:
+    """The component that receives a field."""
+    about = schema(field) | {"additional_description": field.description}
+    example: Any = field.default
+    if field.kind == "picture":
+        example = {"path": "photo.jpg", "meta": {"_type": "gradio.FileData"}}
+    return Given(field.default, about, field.label, example)
+
+
+def description(name: str, fields: list[Field]) -> str:
+    """A docstring from the form, for the documentation and for language models."""
+    method = METHODS[name]
+    lines = [method.summary, "", f"{method.paper.title} ({method.paper.year}).", "", "Args:"]
+    for field in fields:
+        words = [field.description or field.label + "."]
+        if field.choices:
+            words.append(f"One of {', '.join(field.choices)}.")
+        elif field.low is not None and field.high is not None:
+            words.append(f"From {field.low:g} to {field.high:g}.")
+        if not field.required and field.default not in (None, []):
+            words.append(f"Default {field.default}.")
+        lines.append(f"    {field.name}: {' '.join(words)}")
+    lines += ["", "Returns:", "    The pictures as PNG files, and how they were made."]
+    return "\n".join(lines)

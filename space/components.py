@@ -1,0 +1,101 @@
+"""Gradio's components, handing on what the browser sent: the form checks it, with words of its own.
+
+Gradio's checks speak English only, put a traceback into the log, and cover the result with the
+word "Error". Its picture box decodes before anybody can say what is wrong with a file.
+"""
+
+from typing import Any
+
+import gradio as gr
+from gradio import component_meta
+from gradio.components.api_component import Api
+
+# Gradio writes a stub file beside the source of every subclass; not beside ours.
+_writing_stubs = component_meta.create_or_modify_pyi
+component_meta.create_or_modify_pyi = lambda *_: None
+
+
+# `is_template` makes Gradio serve the stock front end. No subclass has an `__init__` of its own,
+# for Gradio builds the configuration of the browser from that signature.
+class SafeImage(gr.Image):
+    """A picture box that hands on the path of the file; only :mod:`zoo.images` opens pictures."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> Any:
+        """The path of the upload; a camera's picture may come as data instead."""
+        if payload is None:
+            return None
+        if payload.url and payload.url.startswith("data:"):
+            return super().preprocess(payload)
+        return payload.path
+
+
+class Slider(gr.Slider):
+    """A slider whose number box may hold anything."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> Any:
+        """The value as sent."""
+        return payload
+
+
+class Number(gr.Number):
+    """A number box that may hold anything."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> Any:
+        """The value as sent."""
+        return payload
+
+
+class Radio(gr.Radio):
+    """Radio buttons whose value may be anything."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> Any:
+        """The value as sent."""
+        return payload
+
+
+class Dropdown(gr.Dropdown):
+    """A dropdown whose value may be anything."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> Any:
+        """The value as sent."""
+        return payload
+
+
+class Given(Api):
+    """One typed value of an endpoint; nothing of it is drawn.
+
+    Args:
+        value: The default.
+        schema: Its type as JSON schema.
+        label: What it is called.
+        example: A value to show in the documentation.
+    """
+
+    def __init__(self, value: Any, schema: dict[str, Any], label: str, example: Any) -> None:
+        self._example = example
+        super().__init__(value, schema, label)
+
+    def get_block_name(self) -> str:
+        """Gradio's name for what it does not draw."""
+        return "api"
+
+    def example_payload(self) -> Any:
+        """A value to show in the documentation."""
+        return self._example
+
+    def example_value(self) -> Any:
+        """A value to show in the documentation."""
+        return self._example
+
+
+component_meta.create_or_modify_pyi = _writing_stubs

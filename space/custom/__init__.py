@@ -1,0 +1,6 @@
+"""Tabs that no form can express, one file each, in the order they are shown after the methods."""
+
+from collections.abc import Callable
+
+# Name of the tab -> the function that lays it out, given what the tabs share.
+CUSTOM: dict[str, Callable[..., None]] = {}

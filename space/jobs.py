@@ -1,0 +1,201 @@
+"""One device, many visitors: whose turn it is, and work that can be stopped at once.
+
+Gradio closes a generator at its next ``yield`` and never interrupts a plain function. So the work
+runs in a thread of its own, which holds the runtime's turn, while the generator that Gradio sees
+looks at it a few times a second: it ends within :data:`TICK` of a click on Stop or of a closed
+page, and the engine ends at its next step.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from zoo.errors import ZooError
+from zoo.pipeline import Pipeline, Progress
+from zoo.runtime import Runtime
+
+TICK = 0.2  # seconds between two looks
+LONGEST_QUEUE = 32
+
+
+class BusyError(ZooError):
+    """Too many people wait already."""
+
+
+class Lane:
+    """First come, first served, in front of the device.
+
+    Args:
+        turn: Held while the device is in use, also by others than the site.
+        longest: How many may wait.
+    """
+
+    def __init__(self, turn: threading.Lock, longest: int = LONGEST_QUEUE) -> None:
+        self.turn = turn
+        self.longest = longest
+        self._tickets: deque[object] = deque()
+        self._changing = threading.Lock()
+
+    def join(self) -> object:
+        """Take a ticket; raises BusyError when the lane is full."""
+        ticket = object()
+        with self._changing:
+            if len(self._tickets) >= self.longest:
+                raise BusyError("Too many people are waiting at the moment. Try again later.")
+            self._tickets.append(ticket)
+        return ticket
+
+    def ahead(self, ticket: object) -> int:
+        """How many are in front of this ticket, the one at work included."""
+        with self._changing:
+            return self._tickets.index(ticket)
+
+    def enter(self, ticket: object) -> bool:
+        """Wait one tick for the turn; True once it is this ticket's."""
+        if self.ahead(ticket):
+            time.sleep(TICK)
+            return False
+        return self.turn.acquire(timeout=TICK)
+
+    def leave(self, ticket: object, entered: bool) -> None:
+        """Give the turn and the ticket back."""
+        if entered:
+            self.turn.release()
+        with self._changing:
+            self._tickets.remove(ticket)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nobody works or waits."""
+        with self._changing:
+            return not self._tickets
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Others are at work; ``ahead`` of them come first."""
+
+    ahead: int
+
+
+@dataclass(frozen=True)
+class Loading:
+    """The checkpoint is on its way to the device."""
+
+
+@dataclass(frozen=True)
+class Working:
+    """The latest look at the work, and seconds since it began."""
+
+    progress: Progress
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The result, and the seconds that getting the checkpoint ready took before."""
+
+    progress: Progress
+    loading: float
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """Somebody asked for the end."""
+
+
+State = Waiting | Loading | Working | Finished | Stopped
+
+
+class Job:
+    """One run of one checkpoint.
+
+    Args:
+        lane: Where to queue.
+        runtime: Has the checkpoints.
+        repo_id: Which one.
+        inputs: What :meth:`zoo.pipeline.Pipeline.stream` takes.
+
+    Raises BusyError when the lane is full.
+    """
+
+    def __init__(self, lane: Lane, runtime: Runtime, repo_id: str, inputs: dict[str, Any]) -> None:
+        self._lane = lane
+        self._load: Callable[[], Pipeline] = lambda: runtime.pipeline(repo_id)
+        self._inputs = inputs
+        self._ticket = lane.join()
+        self._stopped = threading.Event()
+        self._news = threading.Condition()
+        self._state: State = Loading()
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._work, name=f"job {repo_id}", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the work at its next step; whoever follows it is told at once."""
+        self._stopped.set()
+        with self._news:
+            self._news.notify_all()
+
+    def wait(self, timeout: float) -> bool:
+        """Wait for the thread to end; False where it has not after ``timeout`` seconds."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def follow(self) -> Iterator[State]:
+        """Yield the state at least every tick, until it is Finished or Stopped.
+
+        Raises what the work raises. Closing the iterator stops the work.
+        """
+        try:
+            while True:
+                with self._news:
+                    self._news.wait(TICK)
+                    state, error = self._state, self._error
+                if error is not None:
+                    raise error
+                if self._stopped.is_set() and not isinstance(state, Finished):
+                    yield Stopped()
+                    return
+                yield state
+                if isinstance(state, Finished):
+                    return
+        finally:
+            self.stop()
+
+    def _tell(self, state: State) -> None:
+        with self._news:
+            self._state = state
+            self._news.notify_all()
+
+    def _work(self) -> None:
+        entered = False
+        try:
+            began = time.perf_counter()
+            pipeline = self._load()
+            loading = time.perf_counter() - began
+            while not self._stopped.is_set() and not (entered := self._lane.enter(self._ticket)):
+                self._tell(Waiting(max(1, self._lane.ahead(self._ticket))))
+            if entered:
+                self._run(pipeline, loading)
+        except Exception as error:  # noqa: BLE001 handed to whoever follows
+            with self._news:
+                self._error = error
+                self._news.notify_all()
+        finally:
+            self._lane.leave(self._ticket, entered)
+
+    def _run(self, pipeline: Pipeline, loading: float) -> None:
+        began = time.perf_counter()
+        last: Progress | None = None
+        with closing(pipeline.stream(**self._inputs)) as stream:  # type: ignore[type-var]
+            for last in stream:
+                if self._stopped.is_set():
+                    return
+                self._tell(Working(last, time.perf_counter() - began))
+        if last is not None:
+            self._tell(Finished(last, loading))

@@ -1,0 +1,191 @@
+"""Small components that Gradio lacks, or has in a form that a keyboard cannot use.
+
+Their texts are translated in the browser by ``sz.t``, which ``static/first.js`` defines; Gradio's
+own catalogue reaches labels only. All texts in these templates are the project's own.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+
+from space.pictures import Preset
+from space.words import LANGUAGES, t
+
+
+def header(tagline: str) -> gr.HTML:
+    """Name, one sentence, and the links to the other languages."""
+    return gr.HTML(
+        value="",
+        tagline=tagline,
+        languages=[{"tag": tag, "name": name} for tag, name in LANGUAGES.items()],
+        elem_id="masthead",
+        html_template="""<header class="sz-masthead">
+          <svg class="sz-mark" viewBox="0 0 48 48" aria-hidden="true" focusable="false">
+            <path d="M24 5C13 5 4 13.200 4 23.500 4 34 12.500 43 23 43c3 0 4.500-1.800 4.500-4.200
+              0-2.800-2.300-3.800-2.300-6.300 0-2.300 1.900-3.700 4.600-3.700H35c5.500 0 9-3.600
+              9-8.600C44 11.600 35 5 24 5Z" fill="currentColor"/>
+            <circle cx="14" cy="19" r="3.600" fill="#f2b544"/><circle cx="23" cy="12.500" r="3.600"
+              fill="#e4572e"/><circle cx="33" cy="16" r="3.600" fill="#4ea5d9"/>
+            <circle cx="13.500" cy="29" r="3.600" fill="#7bb662"/></svg>
+          <div class="sz-title"><h1>Style Zoo</h1><p>${sz.t(tagline)}</p></div>
+          <nav class="sz-languages" aria-label="Language">${languages.map(l =>
+            `<a href="${sz.inLanguage(l.tag)}" lang="${l.tag}" hreflang="${l.tag}"
+              ${l.tag === sz.lang ? 'aria-current="true"' : ''}>${l.name}</a>`).join('')}</nav>
+        </header>""",
+        js_on_load="",
+    )
+
+
+def about(summary: str, title: str, authors: str, year: int, url: str) -> gr.HTML:
+    """The head of a tab: what the method does, and the paper it comes from."""
+    return gr.HTML(
+        value="",
+        summary=summary,
+        paper=title,
+        authors=authors,
+        year=year,
+        url=url,
+        html_template="""<div class="sz-about"><p>${sz.t(summary)}</p>
+          <p class="sz-paper">${authors}, <a href="${url}" target="_blank"
+          rel="noreferrer">${paper}</a>, ${year}</p></div>""",
+        js_on_load="",
+    )
+
+
+def heading(text: str) -> gr.HTML:
+    """The title of a tab, for those who hear the page."""
+    return gr.HTML(
+        value="",
+        text=text,
+        html_template='<h2 class="sz-unseen">${sz.t(text)}</h2>',
+        js_on_load="",
+    )
+
+
+def empty_result(text: str) -> gr.HTML:
+    """What stands in the place of a result before there is one."""
+    return gr.HTML(
+        value="",
+        text=text,
+        elem_classes="sz-empty-block",
+        html_template="""<div class="sz-empty"><svg viewBox="0 0 64 48" aria-hidden="true">
+          <rect x="3" y="3" width="58" height="42" rx="3" fill="none" stroke="currentColor"
+          stroke-width="2.500"/><circle cx="19" cy="16" r="5" fill="currentColor" opacity=".55"/>
+          <path d="M5 42 23 25l11 9 10-11 15 17" fill="none" stroke="currentColor"
+          stroke-width="2.500" stroke-linejoin="round"/></svg><p>${sz.t(text)}</p></div>""",
+        js_on_load="",
+    )
+
+
+def photo_strip(photos: Sequence[Preset], elem_id: str) -> gr.HTML:
+    """Example photos as a row of buttons; ``.click`` gets EventData with the ``id``."""
+    return gr.HTML(
+        value="",
+        caption="Or try one of these",
+        photos=[{"id": p.id, "name": p.name, "src": p.thumbnail} for p in photos],
+        elem_id=elem_id,
+        html_template="""<div class="sz-strip" role="group" aria-label="${sz.t(caption)}">
+          <span class="sz-strip-caption" aria-hidden="true">${sz.t(caption)}</span>
+          <div>${photos.map(p => `<button type="button" data-id="${p.id}" title="${sz.t(p.name)}">
+          <img src="${p.src}" alt="${sz.t(p.name)}" width="64" height="48" loading="lazy"></button>`
+          ).join('')}</div></div>""",
+        js_on_load="""element.addEventListener('click', (event) => {
+            const button = event.target.closest('button[data-id]');
+            if (button) trigger('click', {id: button.dataset.id});
+        });""",
+    )
+
+
+def picker(
+    label: str, options: Sequence[dict[str, str]], value: str | None, elem_id: str
+) -> gr.HTML:
+    """Thumbnails to pick one from: real radio buttons, one Tab stop, arrow keys.
+
+    Args:
+        label: Legend of the group.
+        options: Each with ``id``, ``name`` and ``src``, the address of its thumbnail, or "".
+        value: The ``id`` picked at first.
+        elem_id: Also names the group of radio buttons.
+    """
+    return gr.HTML(
+        value=value,
+        label=t(label),
+        legend=label,
+        options=list(options),
+        group=elem_id,
+        elem_id=elem_id,
+        # The value is not in the template: a re-render would take the focus away.
+        html_template="""<fieldset class="sz-picker"><legend>${sz.t(legend)}</legend>
+          <div>${options.map(o => `<label><input type="radio" name="${group}" value="${o.id}">
+          ${o.src ? `<img src="${o.src}" alt="" width="96" height="72" loading="lazy">` : '<i></i>'}
+          <span>${sz.t(o.name)}</span></label>`).join('')}</div></fieldset>""",
+        js_on_load="""const sync = () => element.querySelectorAll('input').forEach((input) => {
+            input.checked = input.value === props.value;
+        });
+        sync();
+        element.addEventListener('change', (event) => {
+            if (event.target.value === props.value) return;
+            const value = event.target.value;
+            props.value = value;
+            trigger('change');
+            requestAnimationFrame(() => {
+                sync();
+                const input = element.querySelector('input:checked');
+                if (input && document.activeElement === document.body) {
+                    input.focus({preventScroll: true});
+                }
+            });
+        });
+        watch('value', sync);""",
+    )
+
+
+def log_slider(
+    label: str, info: str, low: float, high: float, value: float, elem_id: str
+) -> gr.HTML:
+    """A slider over powers of ten that shows the number itself; its value is that number."""
+    return gr.HTML(
+        value=value,
+        label=t(label),
+        name=label,
+        info=info,
+        box=f"{elem_id}-number",
+        low=math.log10(low),
+        high=math.log10(high),
+        elem_id=elem_id,
+        elem_classes="sz-log-block",
+        html_template="""<div class="sz-log"><div><label for="${box}">${sz.t(name)}</label>
+          <input type="number" id="${box}" step="any" min="${10 ** low}" max="${10 ** high}">
+          </div><p>${sz.t(info)}</p>
+          <input type="range" min="${low}" max="${high}" step="0.05" aria-label="${sz.t(name)}">
+          </div>""",
+        js_on_load="""const range = () => element.querySelector('input[type=range]');
+        const number = () => element.querySelector('input[type=number]');
+        const tidy = (value) => Number(Number(value).toPrecision(2));
+        const sync = () => {
+            const value = Number(props.value);
+            if (!(value > 0) || !range()) return;
+            range().value = Math.log10(value);
+            range().setAttribute('aria-valuetext', String(value));
+            const share = (range().value - range().min) / (range().max - range().min);
+            range().style.setProperty('--share', `${100 * share}%`);
+            if (document.activeElement !== number()) number().value = value;
+        };
+        sync();
+        element.addEventListener('input', (event) => {
+            const typed = event.target.type === 'number';
+            const value = typed ? Number(event.target.value) : tidy(10 ** event.target.value);
+            if (!(value > 0)) return;
+            props.value = value;
+            sync();
+        });
+        element.addEventListener('change', () => { sync(); trigger('change'); });
+        watch('value', sync);""",
+    )
+
+
+def show(component: Any, visible: bool) -> Any:
+    """An update that shows or hides a component."""
+    return type(component)(visible=visible)

@@ -1,0 +1,119 @@
+"""Picture boxes that say what is wrong with a file, and the example pictures."""
+
+import html
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from space.components import SafeImage
+from space.words import say, spoken, t, tell
+from zoo.errors import InputError
+from zoo.images import open_picture
+
+log = logging.getLogger(__name__)
+
+EXAMPLES = Path(__file__).parent / "examples"
+ROUTE = "pictures"  # where the site serves EXAMPLES, relative to its root
+MAX_BYTES = 30 * 2**20
+
+
+@dataclass(frozen=True)
+class Preset:
+    """An example picture that a picture field offers."""
+
+    id: str
+    name: str
+    folder: str
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return EXAMPLES / self.folder / f"{self.id}.jpg"
+
+    @property
+    def thumbnail(self) -> str:
+        """Address of the small copy, relative to the page."""
+        return f"{ROUTE}/{self.folder}/thumbs/{self.id}.jpg"
+
+
+PHOTOS = tuple(
+    Preset(stem, name, "photos")
+    for stem, name in {
+        "pagoda": "Pagoda",
+        "cat": "Cat",
+        "astronaut": "Astronaut",
+        "coffee": "Coffee",
+        "dahlia": "Dahlia",
+        "rocket": "Rocket",
+    }.items()
+)
+PAINTINGS = tuple(
+    Preset(stem, name, "paintings")
+    for stem, name in {
+        "van-gogh-bouquet": "Van Gogh",
+        "cezanne-mountain": "Cézanne",
+        "redon-vase": "Redon",
+        "renoir-seashore": "Renoir",
+        "turner-venice": "Turner",
+        "manet-garden": "Manet",
+        "courbet-sea": "Courbet",
+        "caillebotte-chrysanthemums": "Caillebotte",
+        "puvis-shepherds": "Puvis de Chavannes",
+        "hiroshige-river": "Hiroshige",
+        "sakai-rivers": "Sakai Ōho",
+        "zhao-landscape": "Zhao Yuan",
+    }.items()
+)
+
+# Which picture fields come with examples: photos as a strip of buttons, styles as a picker.
+PRESETS = {"content": PHOTOS, "style": PAINTINGS}
+
+
+def preset(field: str, wanted: object) -> Preset | None:
+    """The example of that id; what the browser sends is free text."""
+    return next((p for p in PRESETS.get(field, ()) if p.id == wanted), None)
+
+
+def picture_box(label: str, elem_id: str, *, photo: bool, height: int) -> SafeImage:
+    """A box for one picture; for a photo also from the camera."""
+    return SafeImage(
+        label=t(label),
+        elem_id=elem_id,
+        type="filepath",
+        sources=["upload", "webcam", "clipboard"] if photo else ["upload", "clipboard"],
+        buttons=["fullscreen"],
+        height=height,
+        placeholder=t("Drop a photo here, or click to choose one") if photo else None,
+    )
+
+
+def refusal(payload: Any, language: str) -> str | None:
+    """Why an upload cannot be used, in ``language``; None where it can."""
+    name = payload.get("orig_name") or Path(payload["path"]).name
+    try:
+        size = Path(payload["path"]).stat().st_size
+        if size > MAX_BYTES:
+            raise InputError(
+                "“{name}” is {size} MB. The limit is {limit} MB. Make it smaller and try again.",
+                name=name,
+                size=round(size / 2**20),
+                limit=MAX_BYTES // 2**20,
+            )
+        open_picture(payload["path"], name)
+    except InputError as error:
+        return tell(language, error)
+    except OSError as error:  # the cache was emptied in between
+        log.info("an upload is gone: %r", error)
+        return say(language, "The upload is no longer on this server. Choose the picture again.")
+    return None
+
+
+def check_upload(payload: Any, request: gr.Request) -> Any:
+    """Handler of a box's upload event: empties the box, with a message, where it must."""
+    if payload and (reason := refusal(payload, spoken(request))):
+        gr.Warning(html.escape(reason), duration=12)
+        return None
+    return gr.skip()
