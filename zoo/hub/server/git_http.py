@@ -233,7 +233,6 @@ def _bad_commit(hub: "Hub", repo: Repo, repository: Repository, pushed: Commit) 
     for step in repository.git.get_walker(include=[pushed.id], exclude=known):
 
         def look(path: str, sha: ObjectID) -> None:
-            split_path(path)
             _, content = repository.objects.get_raw(sha)
             pointer = parse_pointer(content)
             if pointer and hub.store.linked(repo.uid, pointer[0]) != pointer[1]:
@@ -253,7 +252,7 @@ def _walk(
     seen: set[ObjectID],
     look: Callable[[str, ObjectID], None] | None,
 ) -> None:
-    """Visit every blob below a tree that was not seen yet."""
+    """Visit every blob below a tree that was not seen yet, and check every name."""
     if tree_sha in seen:
         return
     seen.add(tree_sha)
@@ -268,9 +267,9 @@ def _walk(
             raise UnprocessableError("A file name is not valid UTF-8.") from None
         if S_ISGITLINK(item.mode):
             raise UnprocessableError("“{path}” is a submodule.", path=path)
+        if look is not None:
+            split_path(path)
         if item.mode == 0o040000:
-            if look is not None:
-                split_path(path)
             _walk(repository, item.sha, f"{path}/", seen, look)
         elif item.sha not in seen:
             seen.add(item.sha)

@@ -126,7 +126,8 @@ def _upload(call: Call, repo: Repo, oid: str, size: int, *, parts: bool) -> dict
             signed = sign(secret, {**claims, "part": number, "limit": each}, _UPLOAD_SECONDS)
             upload["header"][f"{number:05d}"] = f"{base}/{signed}"
     upload["href"] = f"{base}/{sign(secret, claims, _UPLOAD_SECONDS)}"
-    verify_url = f"{call.base_url}/{repo.prefix}{repo.id}.git/info/lfs/objects/verify"
+    check = {"verify": oid, "size": size, "uid": repo.uid}
+    verify_url = f"{base}/{sign(secret, check, _UPLOAD_SECONDS)}"
     result["actions"] = {"upload": upload, "verify": {"href": verify_url}}
     return result
 
@@ -177,9 +178,13 @@ def store_object(call: Call, uid: str, received: Received, oid: str) -> None:
 
 
 @routes.post(_SIGNED)
-def complete(call: Call) -> Response:
-    """Join the parts of an object."""
+def finish(call: Call) -> Response:
+    """Confirm that an object arrived whole, or join the parts of one."""
     claims = verify(call.hub.store.secret, call.params["signed"])
+    if "verify" in claims:
+        if call.hub.store.linked(claims["uid"], claims["verify"]) != claims["size"]:
+            raise NotFoundError("Object does not exist")
+        return lfs_answer({"message": "ok"})
     if "parts" not in claims or "part" in claims:
         raise ForbiddenError("This address does not complete an upload.")
     folder = call.hub.temporary / f"parts-{claims['parts']}"
@@ -224,16 +229,6 @@ def get(call: Call) -> Response:
         headers["Content-Length"] = str(length)
     source = call.hub.objects.local_path(oid) or call.hub.objects.open_range(oid, start, length)
     return RangeResponse(source, start, length, status=status, headers=headers)
-
-
-@routes.post(_LFS + "/objects/verify")
-def verify_upload(call: Call) -> Response:
-    """Confirm that an upload arrived whole."""
-    repo, _ = contributed_repo(call)
-    oid, size = call.value("oid", str), call.value("size", int)
-    if call.hub.store.linked(repo.uid, oid) != size:
-        raise NotFoundError("Object does not exist")
-    return lfs_answer({"message": "ok"})
 
 
 # Locks, which git-lfs asks about at every push

@@ -1,0 +1,192 @@
+"""git and git-lfs against the hub."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from huggingface_hub import CommitOperationAdd, HfApi, hf_hub_download
+
+from tests.hub.server.running import Server
+
+NewRepo = Callable[..., str]
+
+
+class Git:
+    """git with a home of its own, so that nobody's settings or credentials take part."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.folder = home
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_CONFIG_NOSYSTEM": "1",
+        }
+        for name, value in (("user.name", "alice"), ("user.email", "alice@example.org")):
+            self("config", "--global", name, value)
+        self("lfs", "install", "--skip-repo")
+
+    def __call__(self, *words: str, fails: bool = False) -> str:
+        done = subprocess.run(
+            ["git", *words],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode != 0) == fails, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+
+@pytest.fixture
+def git(tmp_path: Path) -> Git:
+    home = tmp_path / "home"
+    home.mkdir()
+    return Git(home)
+
+
+def address(server: Server, repo: str, token: str | None = None) -> str:
+    who = f"alice:{token}@" if token else ""
+    return server.url.replace("://", f"://{who}") + f"/{repo}"
+
+
+def test_clone_with_large_files(
+    git: Git, api: HfApi, server: Server, new_repo: NewRepo, transfer: str
+) -> None:
+    repo = new_repo()
+    weights = os.urandom(300_000)
+    api.upload_file(path_or_fileobj=weights, path_in_repo="w.safetensors", repo_id=repo)
+    for number in range(3):
+        api.upload_file(path_or_fileobj=b"%d" % number, path_in_repo="a.txt", repo_id=repo)
+    git("clone", address(server, repo), "whole")
+    assert (git.home / "whole" / "w.safetensors").read_bytes() == weights
+    assert (git.home / "whole" / "a.txt").read_text() == "2"
+    git("clone", "--depth", "1", address(server, f"{repo}.git"), "shallow")
+    git.folder = git.home / "shallow"
+    assert git("rev-list", "--count", "HEAD").strip() == "1"
+    git.folder = git.home / "whole"
+    assert git("rev-list", "--count", "HEAD").strip() == "5"
+    git("fsck", "--strict")
+
+
+def test_push_small_and_large(git: Git, api: HfApi, server: Server, new_repo: NewRepo) -> None:
+    repo = new_repo()
+    git("clone", address(server, repo, server.alice), "work")
+    git.folder = git.home / "work"
+    weights = os.urandom(200_000)
+    (git.folder / "w.safetensors").write_bytes(weights)
+    (git.folder / "README.md").write_text("---\ntags: [pushed]\n---\n# Hi\n")
+    git("add", ".")
+    git("commit", "-m", "Pushed")
+    git("push", "origin", "HEAD:main")
+    assert Path(hf_hub_download(repo, "w.safetensors")).read_bytes() == weights
+    assert repo in [model.id for model in api.list_models(filter="pushed")]
+    git("checkout", "-b", "feature")
+    (git.folder / "b.txt").write_text("b")
+    git("add", ".")
+    git("commit", "-m", "On a branch")
+    git("tag", "v1")
+    git("push", "origin", "feature", "v1")
+    assert Path(hf_hub_download(repo, "b.txt", revision="v1")).read_text() == "b"
+    git("push", "origin", ":feature")
+    assert [branch.name for branch in api.list_repo_refs(repo).branches] == ["main"]
+    # What the client commits, git pulls.
+    api.upload_file(path_or_fileobj=b"c", path_in_repo="c.txt", repo_id=repo)
+    git("checkout", "main")
+    git("pull", "--rebase")
+    assert (git.folder / "c.txt").read_text() == "c"
+    git("lfs", "lock", "w.safetensors")
+    assert "w.safetensors" in git("lfs", "locks")
+    git("lfs", "unlock", "w.safetensors")
+
+
+def test_a_large_push(git: Git, api: HfApi, server: Server, new_repo: NewRepo) -> None:
+    """Over 1 MB git sends its pack in chunks, without saying how long it is."""
+    repo = new_repo()
+    git("clone", address(server, repo, server.alice), "work")
+    git.folder = git.home / "work"
+    for number in range(30):
+        (git.folder / f"{number}.txt").write_text(os.urandom(40_000).hex())
+    git("add", ".")
+    git("commit", "-m", "Much")
+    git("push", "origin", "HEAD:main")
+    assert len(api.list_repo_files(repo)) == 31
+
+
+def test_refused_pushes(git: Git, api: HfApi, server: Server, new_repo: NewRepo) -> None:
+    repo = new_repo()
+    git("clone", address(server, repo, server.alice), "work")
+    git.folder = git.home / "work"
+    head = api.model_info(repo).sha
+
+    def attempt(*push: str) -> str:
+        said = git("push", "origin", *push, fails=True)
+        assert api.model_info(repo).sha == head
+        git("reset", "--hard", "origin/main")
+        return said
+
+    oid = "a" * 64
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize 5\n"
+    (git.folder / ".gitattributes").write_text("")
+    (git.folder / "stolen.bin").write_text(pointer)
+    git("add", ".")
+    git("commit", "-m", "A pointer to nothing")
+    assert "was not uploaded" in attempt("--no-verify", "HEAD:main")
+    # A refused commit may lie in the store, but its pointer opens nothing.
+    git("commit", "--allow-empty", "--amend", "-m", "Another history", "--date", "2001-01-01")
+    assert "non-fast-forward" in attempt("--force", "HEAD:main")
+    assert "cannot be deleted" in attempt(":main")
+    assert "only branches" in attempt("HEAD:refs/notes/x")
+    blob = api.get_paths_info(repo, ".gitattributes")[0].blob_id  # type: ignore[union-attr]
+    tree = subprocess.run(
+        ["git", "mktree"],
+        cwd=git.folder,
+        env=git.environment,
+        input=f"100644 blob {blob}\tback\\slash\n",
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    commit = git("commit-tree", tree, "-p", "HEAD", "-m", "Bad name").strip()
+    assert "backslash" in attempt(f"{commit}:refs/heads/main")
+
+
+def test_strangers_and_readers(git: Git, api: HfApi, server: Server, new_repo: NewRepo) -> None:
+    secret = new_repo(private=True)
+    for name in (secret, "alice/nothing-here"):
+        for token in (None, "hf_wrong_token", server.carol):
+            assert "secret" not in git("clone", address(server, name, token), "x", fails=True)
+    git("clone", address(server, secret, server.reader), "work")
+    git.folder = git.home / "work"
+    (git.folder / "a").write_text("a")
+    git("add", ".")
+    git("commit", "-m", "No")
+    assert "403" in git("push", "origin", "HEAD:main", fails=True)
+    open_repo = new_repo()
+    git.folder = git.home
+    git("clone", address(server, open_repo), "open")
+    git.folder = git.home / "open"
+    git("commit", "--allow-empty", "-m", "No")
+    git("push", "origin", "HEAD:main", fails=True)
+    assert len(api.list_repo_commits(open_repo)) == 1
+
+
+def test_push_to_a_pull_request(git: Git, api: HfApi, server: Server, new_repo: NewRepo) -> None:
+    repo = new_repo()
+    api.create_commit(repo, [CommitOperationAdd("a", b"1")], commit_message="First", create_pr=True)
+    git("clone", address(server, repo, server.alice), "work")
+    git.folder = git.home / "work"
+    git("fetch", "origin", "refs/pr/1:pr")
+    git("checkout", "pr")
+    (git.folder / "b").write_text("2")
+    git("add", ".")
+    git("commit", "-m", "Second")
+    git("push", "origin", "pr:refs/pr/1")
+    events = api.get_discussion_details(repo, 1).events
+    assert [event._event["data"]["subject"] for event in events] == ["First", "Second"]
+    assert "open the pull request" in git("push", "origin", "pr:refs/pr/9", fails=True)
