@@ -1,0 +1,144 @@
+"""Gatys against the definition of its loss, and what its options promise."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from zoo.errors import InputError
+from zoo.methods import gatys
+from zoo.methods.gatys import Gatys, GatysConfig, Objective, schedule, shares
+from zoo.nn.vgg import vgg19
+
+
+def picture(seed: int, height: int = 64, width: int = 64) -> torch.Tensor:
+    """A smooth random picture in [0, 1]."""
+    noise = torch.rand(1, 3, 6, 6, generator=torch.Generator().manual_seed(seed))
+    return F.interpolate(noise, (height, width), mode="bicubic").clamp(0, 1)
+
+
+def run(**options: object) -> torch.Tensor:
+    options = {"content": picture(0), "style": picture(1), "steps": 10} | options
+    *_, last = Gatys(GatysConfig())(**options)
+    return last.images
+
+
+def test_objective_equals_its_definition() -> None:
+    content, style, image = picture(0), picture(1), picture(2)
+    objective = Objective(vgg19(), content, [(style, 1.0)], content_weight=3, style_weight=50)
+    layers = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
+    x = vgg19()(image, [*layers, "relu4_2"])
+    s = vgg19()(style, layers)
+    p = vgg19()(content, ["relu4_2"])["relu4_2"]
+    wanted = 3 * (x["relu4_2"] - p).square().mean()
+    for layer in layers:
+        channels, count = x[layer].shape[1], x[layer].shape[2] * x[layer].shape[3]
+        found = x[layer].flatten(2)[0]
+        aim = s[layer].flatten(2)[0]
+        difference = found @ found.T / count - aim @ aim.T / aim.shape[1]
+        wanted = wanted + 50 * difference.square().mean() / channels**2
+    assert float(objective(image)) == pytest.approx(float(wanted), rel=1e-4)
+
+
+def test_total_variation_of_a_checkerboard_and_a_flat_picture() -> None:
+    y, x = torch.meshgrid(torch.arange(8), torch.arange(8), indexing="ij")
+    board = ((x + y) % 2).float().expand(1, 3, -1, -1)
+    assert float(gatys.total_variation(board)) == pytest.approx(2 * 255**2)
+    assert float(gatys.total_variation(torch.full((1, 3, 8, 8), 0.3))) == 0
+
+
+def test_loss_falls_in_every_window() -> None:
+    content, style = picture(0), picture(1)
+    objective = Objective(vgg19(), content, [(style, 1.0)])
+    losses = [float(objective(image)) for image in gatys.lbfgs(content, objective, 40)]
+    windows = [min(losses[i : i + 10]) for i in range(0, 40, 10)]
+    assert windows == sorted(windows, reverse=True)
+    assert losses[-1] < 0.4 * float(objective(content))
+
+
+def test_a_step_that_explodes_is_taken_back() -> None:
+    """A loss with a cliff: the optimiser must come back from beyond it and return the best."""
+    start = torch.full((1, 3, 8, 8), 0.2)
+
+    def cliff(image: torch.Tensor) -> torch.Tensor:
+        distance = (image - 0.5).square().mean()
+        return torch.where(distance < 0.2, distance, distance * 1e6 * image.mean())
+
+    *_, last = gatys.lbfgs(start, cliff, 30)  # type: ignore[arg-type]
+    assert float(cliff(last)) < float(cliff(start))
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_both_optimisers_come_closer_to_the_style(optimizer: str) -> None:
+    objective = Objective(vgg19(), picture(0), [(picture(1), 1.0)])
+    made = run(optimizer=optimizer, steps=20)
+    assert float(objective(made)) < 0.8 * float(objective(picture(0)))
+    assert 0 <= float(made.min())
+    assert float(made.max()) <= 1
+
+
+def test_bfloat16_is_as_good() -> None:
+    objective = Objective(vgg19(), picture(0), [(picture(1), 1.0)])
+    exact, method = run(steps=30), Gatys(GatysConfig())
+    method.precision = torch.bfloat16
+    *_, last = method(picture(0), picture(1), steps=30)
+    assert float(objective(last.images)) < 1.5 * float(objective(exact))
+
+
+def test_seed_decides_the_noise() -> None:
+    first, again, other = (run(start="noise", seed=seed) for seed in (4, 4, 5))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_two_equal_styles_are_one_style() -> None:
+    one = run()
+    two = run(more_styles=[picture(1)], style_weights=[3.0, 1.0])
+    assert (one - two).abs().max() < 2 / 255
+
+
+def test_shares() -> None:
+    assert shares([], 4) == [0.25] * 4
+    assert shares([3, 1], 2) == [0.75, 0.25]
+    with pytest.raises(InputError, match="there are 3 shares for 2 pictures"):
+        shares([1, 1, 1], 2)
+    for bad in ([0.0, 0.0], [2.0, -1.0]):
+        with pytest.raises(InputError, match="use numbers of 0 and above"):
+            shares(bad, 2)
+
+
+@pytest.mark.parametrize("steps", [10, 11, 200])
+@pytest.mark.parametrize("shape", [(64, 64), (200, 300), (512, 341), (1000, 1024)])
+def test_schedule_ends_at_the_full_size_with_all_steps_spent(
+    shape: tuple[int, int], steps: int
+) -> None:
+    plan = schedule(shape, steps, coarse_to_fine=True)
+    sizes = [size for size, _ in plan]
+    assert sizes[-1] == shape
+    assert sizes == sorted(sizes)
+    assert sum(count for _, count in plan) == steps
+    assert schedule(shape, steps, coarse_to_fine=False) == [(shape, steps)]
+
+
+def test_every_step_is_yielded_at_the_full_count() -> None:
+    method = Gatys(GatysConfig())
+    looks = list(method(picture(0), picture(1), steps=12))
+    assert [(look.number, look.total) for look in looks] == [(n, 12) for n in range(1, 13)]
+
+
+def test_stops_within_one_step() -> None:
+    """Closing the iterator ends the work: no evaluation follows."""
+    method, network, count = Gatys(GatysConfig()), vgg19(), 0
+
+    def counted(*_: object) -> None:
+        nonlocal count
+        count += 1
+
+    handle = network.convs["1_1"].register_forward_hook(counted)
+    try:
+        work = method(picture(0), picture(1), steps=100)
+        next(work)
+        so_far = count
+        work.close()
+        assert count == so_far
+    finally:
+        handle.remove()
