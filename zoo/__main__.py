@@ -11,9 +11,12 @@ from zoo.errors import ZooError
 # Command -> where it lives and its line in the overview. Looking a command up imports its module,
 # and some bring torch along, so the overview must not.
 COMMANDS = {
-    "list": ("zoo.cli:list_checkpoints", "List the checkpoints on this machine."),
+    "list": ("zoo.cli:list_checkpoints", "List the checkpoints, here or on a hub."),
     "info": ("zoo.cli:info", "Show a checkpoint, or a method's settings."),
     "run": ("zoo.cli:run", "Repaint a picture with a method."),
+    "push": ("zoo.hub.commands:push", "Upload a checkpoint to a hub."),
+    "pull": ("zoo.hub.commands:pull", "Download a checkpoint from a hub."),
+    "verify": ("zoo.hub.commands:verify", "Hash the downloaded checkpoints again."),
 }
 
 

@@ -13,8 +13,15 @@ from zoo.form import Field
 
 @click.command("list")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
-def list_checkpoints(as_json: bool) -> None:
-    """List the checkpoints on this machine."""
+@click.option("--hub", is_flag=True, help="What the hub at HF_ENDPOINT has, not what ships here.")
+def list_checkpoints(as_json: bool, hub: bool) -> None:
+    """List the checkpoints that ship with the code, or those of a hub."""
+    if hub:
+        from zoo.hub.client import connect
+        from zoo.hub.commands import print_models
+
+        print_models(connect(), as_json=as_json)
+        return
     # Reads config files only: torch, which takes seconds to import, stays out of it.
     folder = Path(__file__).parent / "checkpoints"
     rows = []
@@ -32,8 +39,15 @@ def list_checkpoints(as_json: bool) -> None:
 
 @click.command()
 @click.argument("name")
-def info(name: str) -> None:
+@click.option("--hub", is_flag=True, help="What the hub at HF_ENDPOINT says of it.")
+def info(name: str, hub: bool) -> None:
     """Show a checkpoint (zoo/…), or the settings of a method."""
+    if hub:
+        from zoo.hub.client import connect
+        from zoo.hub.commands import print_model
+
+        print_model(connect(), name)
+        return
     from zoo import checkpoint
     from zoo.methods import get_method
     from zoo.pipeline import form_for
