@@ -52,7 +52,7 @@ def publish(name: str, form: Form, site: Site) -> None:
         try:
             given = dict(zip([f.name for f in fields], values, strict=True))
             checkpoint = given.pop("checkpoint") or method.checkpoint
-            if checkpoint not in (c.repo_id for c in site.runtime.checkpoints(name)):
+            if checkpoint not in fields[-1].choices:
                 raise InputError("There is no checkpoint “{repo_id}”.", repo_id=checkpoint)
             inputs = {f.name: received(f, given[f.name], language) for f in form}
             inputs = form.check({key: value for key, value in inputs.items() if value is not None})
@@ -174,6 +174,7 @@ def path_of(field: Field, value: Any, language: str) -> str:
 def checkpoint_field(name: str, site: Site) -> Field:
     """The choice of a checkpoint as a field."""
     choices = tuple(listed.repo_id for listed in site.runtime.checkpoints(name))
+    choices = choices or (METHODS[name].checkpoint,)
     return Field(
         name="checkpoint",
         kind="choice",

@@ -6,12 +6,12 @@ own catalogue reaches labels only. All texts in these templates are the project'
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import gradio as gr
 
 from space.pictures import Preset
 from space.words import LANGUAGES, t
+from zoo.method import Paper
 
 
 def header(tagline: str) -> gr.HTML:
@@ -30,7 +30,7 @@ def header(tagline: str) -> gr.HTML:
               fill="#e4572e"/><circle cx="33" cy="16" r="3.600" fill="#4ea5d9"/>
             <circle cx="13.500" cy="29" r="3.600" fill="#7bb662"/></svg>
           <div class="sz-title"><h1>Style Zoo</h1><p>${sz.t(tagline)}</p></div>
-          <nav class="sz-languages" aria-label="Language">${languages.map(l =>
+          <nav class="sz-languages" aria-label="${sz.t('Language')}">${languages.map(l =>
             `<a href="${sz.inLanguage(l.tag)}" lang="${l.tag}" hreflang="${l.tag}"
               ${l.tag === sz.lang ? 'aria-current="true"' : ''}>${l.name}</a>`).join('')}</nav>
         </header>""",
@@ -38,28 +38,19 @@ def header(tagline: str) -> gr.HTML:
     )
 
 
-def about(summary: str, title: str, authors: str, year: int, url: str) -> gr.HTML:
+def about(name: str, summary: str, paper: Paper) -> gr.HTML:
     """The head of a tab: what the method does, and the paper it comes from."""
     return gr.HTML(
         value="",
+        name=name,
         summary=summary,
-        paper=title,
-        authors=authors,
-        year=year,
-        url=url,
-        html_template="""<div class="sz-about"><p>${sz.t(summary)}</p>
-          <p class="sz-paper">${authors}, <a href="${url}" target="_blank"
-          rel="noreferrer">${paper}</a>, ${year}</p></div>""",
-        js_on_load="",
-    )
-
-
-def heading(text: str) -> gr.HTML:
-    """The title of a tab, for those who hear the page."""
-    return gr.HTML(
-        value="",
-        text=text,
-        html_template='<h2 class="sz-unseen">${sz.t(text)}</h2>',
+        paper=paper.title,
+        authors=paper.authors,
+        year=paper.year,
+        url=paper.url,
+        html_template="""<div class="sz-about"><h2 class="sz-unseen">${sz.t(name)}</h2>
+          <p>${sz.t(summary)}</p><p class="sz-paper">${authors},
+          <a href="${url}" target="_blank" rel="noreferrer">${paper}</a>, ${year}</p></div>""",
         js_on_load="",
     )
 
@@ -184,8 +175,3 @@ def log_slider(
         element.addEventListener('change', () => { sync(); trigger('change'); });
         watch('value', sync);""",
     )
-
-
-def show(component: Any, visible: bool) -> Any:
-    """An update that shows or hides a component."""
-    return type(component)(visible=visible)

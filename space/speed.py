@@ -15,6 +15,7 @@ from space.jobs import Lane
 from space.pictures import PAINTINGS, PHOTOS
 from zoo.errors import ZooError
 from zoo.form import Form
+from zoo.methods import get_method
 from zoo.pipeline import Progress, Record
 from zoo.runtime import Runtime
 
@@ -86,8 +87,7 @@ class Speed:
 
     def _measure(self, name: str, inputs: dict[str, Any]) -> bool:
         """One run; False where somebody came and it gave way."""
-        repo_id = self._runtime.checkpoints(name)[0].repo_id
-        pipeline = self._runtime.pipeline(repo_id)
+        pipeline = self._runtime.pipeline(get_method(name).checkpoint)
         first: Progress | None = None
         began = time.perf_counter()
         with closing(pipeline.stream(**inputs)) as stream:  # type: ignore[type-var]

@@ -109,14 +109,14 @@ class Tab:
 
     def build(self) -> None:
         """Lay the tab out."""
-        paper = self.method.paper
         with gr.Tab(t(self.method.title), id=self.name, elem_id=f"tab-{self.name}"):
-            parts.heading(self.method.title)
-            parts.about(self.method.summary, paper.title, paper.authors, paper.year, paper.url)
+            parts.about(self.method.title, self.method.summary, self.method.paper)
             with gr.Row(equal_height=False, elem_classes="sz-work"):
                 with gr.Column(scale=4, min_width=300):
                     self._build_inputs()
-                with gr.Column(scale=6, min_width=300, elem_id=f"{self.name}-result"):
+                with gr.Column(
+                    scale=6, min_width=300, elem_classes="sz-result", elem_id=f"{self.name}-result"
+                ):
                     self._build_result()
 
     def _build_inputs(self) -> None:
@@ -133,8 +133,8 @@ class Tab:
             if self._checkpoint_is_the_style:
                 self._build_checkpoint()
         with gr.Column(elem_classes="sz-run-bar", elem_id=f"{self.name}-run-bar"):
-            self.hint = gr.HTML("", elem_classes="sz-hint")
-            self.note = gr.HTML("", elem_id=f"{self.name}-note")
+            self.hint = gr.HTML("", elem_classes="sz-quiet")
+            self.note = gr.HTML("", elem_classes="sz-quiet", elem_id=f"{self.name}-note")
             with gr.Row():
                 self.go = gr.Button(t(self._verb), variant="primary", elem_id=f"{self.name}-go")
                 self.stop = gr.Button(
@@ -218,7 +218,7 @@ class Tab:
             buttons=["fullscreen"],
             elem_id=f"{self.name}-slider",
         )
-        self.status = gr.HTML("", elem_classes="sz-status", elem_id=f"{self.name}-status")
+        self.status = gr.HTML("", elem_classes="sz-status sz-quiet", elem_id=f"{self.name}-status")
         self.shown = gr.State(None)
         with gr.Row(visible=False, elem_classes="sz-actions") as self.actions:
             self.download = gr.DownloadButton(
