@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from dataclasses import asdict
@@ -11,9 +10,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialize
 
 from zoo.errors import CheckpointError
+from zoo.files import write_atomic
 from zoo.method import Method
 from zoo.methods import get_method
 
@@ -24,33 +25,32 @@ SHIPPED = Path(__file__).parent / "checkpoints"
 
 
 def save(method: Method, folder: Path, dtype: torch.dtype = torch.float32) -> None:
-    """Write ``method`` to ``folder``, whole or not at all; an earlier one there is replaced.
+    """Write ``method`` to ``folder``; at every moment, what is there is a whole checkpoint.
+
+    Earlier weights are replaced, and other files in the folder (card, samples) stay.
 
     Args:
         method: What to save; a method without weights of its own leaves only its config.
         folder: Where; its parents are made.
         dtype: Precision on disk; float16 halves the size.
     """
+    config = {"method": method.name, "config": asdict(method.config)}
+    state = {
+        name: tensor.to(dtype if tensor.is_floating_point() else tensor.dtype).contiguous()
+        for name, tensor in method.state_dict().items()
+    }
+    files = {WEIGHTS: serialize(state)} if state else {}
+    files[CONFIG] = json.dumps(config, indent=2).encode() + b"\n"
+    if folder.exists():
+        for name, data in files.items():
+            write_atomic(folder / name, data)
+        return
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        config = {"method": method.name, "config": asdict(method.config)}
-        (fresh / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
-        state = {
-            name: tensor.to(dtype if tensor.is_floating_point() else tensor.dtype).contiguous()
-            for name, tensor in method.state_dict().items()
-        }
-        if state:
-            save_file(state, fresh / WEIGHTS)
-        for path in fresh.iterdir():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
+        for name, data in files.items():
+            write_atomic(fresh / name, data)
         fresh.chmod(0o755)
-        if folder.exists():
-            for path in folder.iterdir():  # cards and samples stay beside the new weights
-                if not (fresh / path.name).exists():
-                    shutil.move(path, fresh / path.name)
-            shutil.rmtree(folder)
         fresh.rename(folder)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from zoo.errors import InputError
+from zoo.files import write_atomic
 from zoo.form import Field
 
 
@@ -123,9 +124,7 @@ def _run_method(out: Path, checkpoint: str, device: str, **values: Any) -> None:
     count = len(progress.tensors)
     for index in range(count):
         path = out if count == 1 else out.with_stem(f"{out.stem}-{index + 1}")
-        partial = path.with_name(f".{path.name}.part")
-        partial.write_bytes(progress.png(index))
-        partial.replace(path)
+        write_atomic(path, progress.png(index))
     record = progress.record
     if record:
         click.echo(

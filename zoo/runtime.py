@@ -1,6 +1,7 @@
 """One device, the checkpoints in use on it, and whose turn it is."""
 
 import logging
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -61,8 +62,9 @@ def shipped(repo_id: str, revision: str = "main") -> tuple[Path, str]:
 
     Raises RepoNotFoundError when none of that name ships.
     """
-    folder = checkpoint.SHIPPED / repo_id.removeprefix("zoo/")
-    if "/" in folder.name or not (folder / checkpoint.CONFIG).is_file():
+    name = repo_id.removeprefix("zoo/")
+    folder = checkpoint.SHIPPED / name
+    if not re.fullmatch(r"\w[\w.-]*", name) or not (folder / checkpoint.CONFIG).is_file():
         raise RepoNotFoundError("There is no checkpoint “{repo_id}”.", repo_id=repo_id)
     return folder, checkpoint.digest(folder)
 
