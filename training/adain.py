@@ -3,6 +3,7 @@
 python -m training.adain --photos DIR --paintings DIR --out runs/adain
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -34,6 +35,10 @@ class AdaINRecipe(Recipe):
     style_weight: Annotated[float, Field(ge=0, le=1e6, description="Weight of the style loss.")] = (
         10.0
     )
+    warmup: Annotated[
+        int,
+        Field(ge=0, le=10**8, description="First steps, in which pictures are only given back."),
+    ] = 0
 
 
 class AdaINTrainer(Trainer[AdaINRecipe]):
@@ -55,6 +60,11 @@ class AdaINTrainer(Trainer[AdaINRecipe]):
 
     def step(self) -> dict[str, Tensor]:
         """Update the decoder on one batch of photos, each with a painting."""
+        if self.done < self.recipe.warmup:
+            return self.give_back()
+        if self.done == self.recipe.warmup:
+            # Adam's memory of the much smaller gradients of pixels would make a leap of this step.
+            self.optimizer.optimizer.state.clear()
         with torch.no_grad():
             content = self.features(self.batch(self.photos))[LAYER]
             style = self.features(self.batch(self.paintings))
@@ -68,9 +78,22 @@ class AdaINTrainer(Trainer[AdaINRecipe]):
         self.update(loss, self.optimizer)
         return {"content": content_loss, "style": style_loss, "total": loss}
 
-    def features(self, images: Tensor) -> dict[str, Tensor]:
+    def give_back(self) -> dict[str, Tensor]:
+        """Update the decoder to give photos and paintings back as they are.
+
+        Differs from the paper, where the recipe asks for it: an inverse of the encoder is learned
+        from pixels several times faster than through the encoder, and makes a better start.
+        """
+        pictures = torch.cat([self.batch(self.photos), self.batch(self.paintings)])
+        with torch.no_grad():
+            features = self.features(pictures, [LAYER])[LAYER]
+        loss = F.l1_loss(self.decoder(features), pictures)
+        self.update(loss, self.optimizer)
+        return {"pixels": loss}
+
+    def features(self, images: Tensor, layers: Sequence[str] = LAYERS) -> dict[str, Tensor]:
         """Features with a mean activation of 1 per filter, float32."""
-        features = self.encoder(images, LAYERS)
+        features = self.encoder(images, layers)
         return {layer: value.float() / self.scale[layer] for layer, value in features.items()}
 
     def sample(self) -> Tensor:

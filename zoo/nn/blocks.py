@@ -9,12 +9,17 @@ from torch.nn import functional as F
 from zoo.errors import InputError
 
 
-def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
+def conv(
+    inputs: int, outputs: int, kernel: int = 3, stride: int = 1, *, bias: bool = True
+) -> nn.Conv2d:
     """A convolution that keeps the size (divided by ``stride``) and reflects at the border.
 
     Zeros there are what draws a dark frame around the results of the first published networks.
+    A bias would do nothing before a normalisation but drift.
     """
-    return nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, padding_mode="reflect")
+    return nn.Conv2d(
+        inputs, outputs, kernel, stride, kernel // 2, bias=bias, padding_mode="reflect"
+    )
 
 
 def doubled(features: Tensor) -> Tensor:
@@ -36,19 +41,20 @@ class StyleNorm(nn.Module):
     Args:
         channels: Of the features.
         styles: How many styles there are.
+        shift: Whether there is one.
     """
 
-    def __init__(self, channels: int, styles: int = 1) -> None:
+    def __init__(self, channels: int, styles: int = 1, shift: bool = True) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(styles, channels))
-        self.bias = nn.Parameter(torch.zeros(styles, channels))
+        self.bias = nn.Parameter(torch.zeros(styles, channels)) if shift else None
 
     def forward(self, features: Tensor, mix: Tensor) -> Tensor:
         """Map ``(B, C, H, W)``; ``mix`` is ``(B, styles)`` or ``(1, styles)``, each row's sum 1."""
-        scale = (mix @ self.weight)[:, :, None, None]
-        shift = (mix @ self.bias)[:, :, None, None]
         normed = F.instance_norm(features)
-        normed = normed * scale.to(normed.dtype) + shift.to(normed.dtype)
+        normed = normed * (mix @ self.weight)[:, :, None, None].to(normed.dtype)
+        if self.bias is not None:
+            normed = normed + (mix @ self.bias)[:, :, None, None].to(normed.dtype)
         # The normalisation forgets the layout that the next convolution is fastest in.
         return normed.contiguous(memory_format=torch.channels_last)
 
@@ -70,18 +76,18 @@ class Transform(nn.Module):
         self.published = published
         padded = zero_padded if published else conv
         inner = unpadded if published else conv
+        larger = transposed if published else conv
         w = width
-        self.down = nn.ModuleList(
-            [padded(3, w, 9), padded(w, 2 * w, 3, 2), padded(2 * w, 4 * w, 3, 2)]
-        )
+        sizes = ((3, w, 9, 1), (w, 2 * w, 3, 2), (2 * w, 4 * w, 3, 2))
+        self.down = nn.ModuleList([padded(*size, bias=False) for size in sizes])
         self.down_norms = nn.ModuleList([StyleNorm(c, styles) for c in (w, 2 * w, 4 * w)])
-        self.blocks = nn.ModuleList([inner(4 * w, 4 * w) for _ in range(10)])
-        self.block_norms = nn.ModuleList([StyleNorm(4 * w, styles) for _ in range(10)])
-        self.up = nn.ModuleList(
-            [transposed(4 * w, 2 * w), transposed(2 * w, w)]
-            if published
-            else [conv(4 * w, 2 * w), conv(2 * w, w)]
+        self.blocks = nn.ModuleList([inner(4 * w, 4 * w, bias=False) for _ in range(10)])
+        # Where convolutions reflect, a shift at the end of a block survives until the next
+        # normalisation only, so it would do nothing but drift.
+        self.block_norms = nn.ModuleList(
+            [StyleNorm(4 * w, styles, shift=published or i % 2 == 0) for i in range(10)]
         )
+        self.up = nn.ModuleList([larger(4 * w, 2 * w, bias=False), larger(2 * w, w, bias=False)])
         self.up_norms = nn.ModuleList([StyleNorm(c, styles) for c in (2 * w, w)])
         self.last = padded(w, 3, 9)
 
@@ -110,19 +116,21 @@ class Transform(nn.Module):
         return 0.5 + 150 / 255 * torch.tanh(self.last(x).float())
 
 
-def zero_padded(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
+def zero_padded(
+    inputs: int, outputs: int, kernel: int = 3, stride: int = 1, *, bias: bool = True
+) -> nn.Conv2d:
     """As :func:`conv`, with zeros at the border."""
-    return nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2)
+    return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=bias)
 
 
-def unpadded(inputs: int, outputs: int) -> nn.Conv2d:
+def unpadded(inputs: int, outputs: int, *, bias: bool = True) -> nn.Conv2d:
     """A 3×3 convolution that loses a pixel on each side."""
-    return nn.Conv2d(inputs, outputs, 3)
+    return nn.Conv2d(inputs, outputs, 3, bias=bias)
 
 
-def transposed(inputs: int, outputs: int) -> nn.ConvTranspose2d:
+def transposed(inputs: int, outputs: int, *, bias: bool = True) -> nn.ConvTranspose2d:
     """A 3×3 transposed convolution that doubles the size."""
-    return nn.ConvTranspose2d(inputs, outputs, 3, 2, padding=1, output_padding=1)
+    return nn.ConvTranspose2d(inputs, outputs, 3, 2, padding=1, output_padding=1, bias=bias)
 
 
 class Doubled(nn.Module):
@@ -162,6 +170,15 @@ def decoder(level: int, width: int = 64) -> nn.Sequential:
         layers["relu1_2"] = nn.ReLU()
         channels = width
     layers["conv1_1"] = conv(channels, 3)
+    for layer in layers.values():
+        if isinstance(layer, nn.Conv2d):
+            # Keeps the signal's size through the ReLUs; torch's own start loses it in ten layers,
+            # and training then spends its first thousand steps on finding the picture at all.
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    with torch.no_grad():
+        layers["conv1_1"].weight.mul_(0.1)  # type: ignore[operator]
+        layers["conv1_1"].bias.fill_(0.5)  # type: ignore[operator]
     return nn.Sequential(layers)
 
 

@@ -1,0 +1,202 @@
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.training.toys import (
+    NAMES,
+    free_port,
+    processes,
+    recipe_of,
+    run_in,
+    start,
+    train,
+    train_together,
+    trainer_of,
+)
+from training import loop
+from training.loop import CHECKPOINT, METRICS, STATE, fit, forget_after, write
+from zoo.errors import CheckpointError, DiskFullError, InputError
+
+
+def state_of(folder: Path) -> dict[str, Any]:
+    return torch.load(folder / STATE, weights_only=True)
+
+
+def flat(state: Any, path: str = "") -> dict[str, Any]:
+    """A nested state as one level, so that a difference is named."""
+    if isinstance(state, dict):
+        return {
+            k: v for key, value in state.items() for k, v in flat(value, f"{path}/{key}").items()
+        }
+    if isinstance(state, list | tuple):
+        return {
+            k: v for i, value in enumerate(state) for k, v in flat(value, f"{path}/{i}").items()
+        }
+    return {path: state}
+
+
+def differing(first: Any, second: Any) -> list[str]:
+    first, second = flat(first), flat(second)
+    assert first.keys() == second.keys()
+    return [
+        name
+        for name, value in first.items()
+        if not (
+            torch.equal(value, second[name])
+            if isinstance(value, torch.Tensor)
+            else value == second[name]
+        )
+    ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_killed_run_ends_bit_for_bit_like_an_uninterrupted_one(
+    name: str, photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    recipe = recipe_of(name, photos, paintings)
+    whole, killed = run_in(tmp_path / "whole"), run_in(tmp_path / "killed")
+    assert start(train, name, recipe, whole) == 0
+    step = random.randrange(2, recipe.steps)
+    assert start(train, name, recipe, killed, step) == -9
+    assert state_of(killed.out)["step"] == step // 2 * 2, f"killed in step {step}"
+    assert start(train, name, recipe, killed) == 0
+    ended, expected = state_of(killed.out), state_of(whole.out)
+    for state in (ended, expected):
+        state.pop("seconds")
+    assert differing(ended, expected) == [], f"killed in step {step}"
+    steps = [json.loads(line)["step"] for line in (killed.out / METRICS).read_text().splitlines()]
+    assert steps == list(range(1, recipe.steps + 1))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_two_processes_equal_one_with_the_double_batch(
+    name: str, photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    # At larger rates the toy networks are chaotic: 1e-8 of rounding becomes 1e-3 in ten steps.
+    values: dict[str, Any] = {"steps": 10, "lr": 2e-5} | ({"warmup": 0} if name == "adain" else {})
+    one = recipe_of(name, photos, paintings, batch_size=4, **values)
+    two = recipe_of(name, photos, paintings, batch_size=2, **values)
+    alone, together = run_in(tmp_path / "one"), run_in(tmp_path / "two")
+    port = free_port()
+    workers = [
+        processes.Process(target=train_together, args=(name, two, together, rank, 2, port))
+        for rank in range(2)
+    ]
+    for worker in workers:
+        worker.start()
+    assert start(train, name, one, alone) == 0
+    for worker in workers:
+        worker.join()
+        assert worker.exitcode == 0
+    expected, found = state_of(alone.out), state_of(together.out)
+    for part in ("method", "averaged"):
+        for key, value in expected["shared"][part].items():
+            torch.testing.assert_close(found["shared"][part][key], value, atol=1e-5, rtol=0)
+    assert len(found["local"]) == 2
+    first = trainer_of(name, one, alone).method.state_dict()
+    moved = max(
+        (value - first[key]).abs().max() for key, value in expected["shared"]["method"].items()
+    )
+    assert moved > 1e-4  # ten times what is tolerated
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_training_lowers_the_loss_on_one_batch(
+    name: str, photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    recipe = recipe_of(name, photos, paintings, lr=3e-3, warmup=0) if name == "adain" else None
+    recipe = recipe or recipe_of(name, photos, paintings, lr=3e-3)
+    trainer = trainer_of(name, recipe, run_in(tmp_path / "run"))
+    losses = [trainer.step()["total"].item() for _ in range(12)]  # `done` stays: the same batch
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_minutes_stop_with_a_state_that_goes_on(
+    photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    recipe = recipe_of("adain", photos, paintings, steps=3)
+    fit(trainer_of("adain", recipe, run_in(tmp_path / "run", minutes=1e-6, save_every=100)))
+    assert state_of(tmp_path / "run")["step"] == 1
+    fit(trainer_of("adain", recipe, run_in(tmp_path / "run", save_every=100)))
+    assert state_of(tmp_path / "run")["step"] == 3
+    assert list((tmp_path / "run" / "samples").iterdir())
+
+
+def test_a_dry_run_writes_nothing(
+    photos: Path, paintings: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    run = run_in(tmp_path / "run", dry_run=True)
+    fit(trainer_of("johnson", recipe_of("johnson", photos, paintings), run))
+    assert not run.out.exists()
+    assert "images/s" in caplog.text
+
+
+def test_a_state_of_other_settings_is_refused_and_kept(
+    photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    run = run_in(tmp_path / "run")
+    fit(trainer_of("adain", recipe_of("adain", photos, paintings, steps=2), run))
+    before = (run.out / STATE).read_bytes()
+    other = trainer_of("adain", recipe_of("adain", photos, paintings, steps=2, lr=0.1), run)
+    with pytest.raises(CheckpointError, match=r"lr: 0\.001, now 0\.1"):
+        fit(other)
+    swapped = trainer_of("adain", recipe_of("adain", paintings, photos, steps=2), run)
+    with pytest.raises(CheckpointError, match="photos"):
+        fit(swapped)
+    with pytest.raises(CheckpointError, match="method"):
+        fit(trainer_of("johnson", recipe_of("johnson", photos, paintings), run))
+    assert (run.out / STATE).read_bytes() == before
+    (run.out / STATE).write_bytes(before[:1000])
+    with pytest.raises(CheckpointError, match="damaged"):
+        fit(trainer_of("adain", recipe_of("adain", photos, paintings, steps=2), run))
+
+
+def test_a_full_disk_leaves_the_earlier_state(
+    photos: Path, paintings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_in(tmp_path / "run")
+    fit(trainer_of("johnson", recipe_of("johnson", photos, paintings, steps=2), run))
+    state, weights = run.out / STATE, run.out / CHECKPOINT / "model.safetensors"
+    before = state.read_bytes(), weights.read_bytes()
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    trainer = trainer_of("johnson", recipe_of("johnson", photos, paintings, steps=4), run)
+    monkeypatch.setattr(loop.os, "fsync", full)
+    with pytest.raises(DiskFullError, match="untouched"):
+        fit(trainer)
+    assert (state.read_bytes(), weights.read_bytes()) == before
+    assert sorted(p.name for p in run.out.iterdir() if p.name.startswith(".")) == []
+
+
+def test_losses_that_are_no_numbers_end_the_run(
+    photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    run = run_in(tmp_path / "run")
+    trainer = trainer_of("johnson", recipe_of("johnson", photos, paintings), run)
+    with torch.no_grad():
+        trainer.method.transform.last.bias.fill_(float("nan"))  # type: ignore[union-attr]
+    with pytest.raises(InputError, match="step 1"):
+        fit(trainer)
+    assert not (run.out / STATE).exists()
+
+
+def test_the_rate_falls_as_the_recipe_says(photos: Path, paintings: Path) -> None:
+    recipe = recipe_of("adain", photos, paintings, steps=100, lr=1.0, lr_decay=0.01, cooldown=0.5)
+    assert recipe.rate(0) == 1.0
+    assert recipe.rate(50) == pytest.approx(1 / 1.5)
+    assert recipe.rate(75) == pytest.approx(0.5 / 1.75)
+    assert recipe.rate(99) == pytest.approx(0.02 / 1.99)
+
+
+def test_torn_metrics_are_repaired(tmp_path: Path) -> None:
+    path = tmp_path / METRICS
+    write(path, b'{"step": 1}\n{"step": 2}\n{"step": 3}\n{"st')
+    forget_after(path, 2)
+    assert path.read_text() == '{"step": 1}\n{"step": 2}\n'

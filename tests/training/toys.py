@@ -1,0 +1,98 @@
+"""Every recipe at toy size, and runs of it in processes of their own."""
+
+import multiprocessing
+import os
+import signal
+import socket
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from training.loop import Trainer, fit
+from training.recipe import Recipe, Run
+
+# Starts workers from one process that has imported torch already: seconds saved for each.
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload(["tests.training.toys", "training.adain", "training.many_styles"])
+
+TOY = {"steps": 6, "batch_size": 2, "size": 32, "load_size": 40, "lr": 1e-3, "average": 0.9}
+NAMES = {
+    "adain": ("AdaIN", {"width": 4, "warmup": 2, "clip": 1.0}),
+    "johnson": ("Johnson", {"width": 4, "style_size": 40, "cooldown": 0.5}),
+    "many_styles": ("ManyStyles", {"width": 4, "style_size": 40, "objective": "gatys"}),
+}
+
+
+def recipe_of(name: str, photos: Path, paintings: Path, **changes: Any) -> Recipe:
+    """The toy recipe of a method."""
+    stem, values = NAMES[name]
+    kind = getattr(import_module(f"training.{name}"), f"{stem}Recipe")
+    folders = {
+        "photos": photos,
+        "paintings": paintings,
+        "styles": paintings,
+        "style": paintings / "painting0.png",
+    }
+    known = kind.__dataclass_fields__
+    paths = {field: path for field, path in folders.items() if field in known}
+    return kind(**{**TOY, **paths, **values, **changes})
+
+
+def run_in(folder: Path, **changes: Any) -> Run:
+    """A run on the CPU that saves at every second step."""
+    values: dict[str, Any] = {"save_every": 2, "sample_every": 100, "log_every": 1}
+    return Run(
+        **{"out": folder, "packs": folder.parent / "packs", "device": "cpu"} | values | changes
+    )
+
+
+def trainer_of(name: str, recipe: Recipe, run: Run) -> Trainer[Any]:
+    """The trainer of a method."""
+    stem, _ = NAMES[name]
+    return getattr(import_module(f"training.{name}"), f"{stem}Trainer")(recipe, run)
+
+
+def train(name: str, recipe: Recipe, run: Run, die_at: int = -1) -> None:
+    """Run to the end, or until the process kills itself in the middle of step ``die_at``."""
+    torch.set_num_threads(1)
+    trainer = trainer_of(name, recipe, run)
+    update: Callable[..., None] = trainer.update
+
+    def deadly(*arguments: Any) -> None:
+        update(*arguments)
+        if trainer.done == die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    trainer.update = deadly  # type: ignore[method-assign]
+    fit(trainer)
+
+
+def train_together(name: str, recipe: Recipe, run: Run, rank: int, count: int, port: int) -> None:
+    """One of ``count`` gloo processes that train together."""
+    os.environ |= {
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": str(count),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "ACCELERATE_USE_CPU": "true",
+    }
+    train(name, recipe, run)
+
+
+def start(function: Callable[..., None], *arguments: Any) -> int | None:
+    """Run ``function`` in a new process; return its exit code."""
+    process = processes.Process(target=function, args=arguments)
+    process.start()
+    process.join()
+    return process.exitcode
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
