@@ -83,8 +83,10 @@ def serve(
         with socket.socket(family, socket.SOCK_STREAM) as listening:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind((host, port))
+            listening.listen(2048)  # before the line below: who reads it may connect at once
             shown = f"[{host}]" if ":" in host else host
             click.echo(f"Hub on http://{shown}:{listening.getsockname()[1]}{root_path}")
+
             uvicorn.Server(config).run(sockets=[listening])
     except KeyboardInterrupt:
         pass  # how one stops a server is no error

@@ -218,7 +218,7 @@ def test_large_regular_name_becomes_lfs_and_is_marked(api: HfApi, new_repo: NewR
 
 def test_tree_with_last_commits(api: HfApi, new_repo: NewRepo) -> None:
     repo = new_repo()
-    oids = {}
+    oids: dict[str, str] = {}
     for name in ("a/x.txt", "a/y.txt", "b.txt", "a/x.txt"):
         content = f"{name} {len(oids)}".encode()
         commit = api.upload_file(
@@ -261,7 +261,7 @@ def test_file_system(api: HfApi, new_repo: NewRepo, transfer: str) -> None:
     files.cp_file(f"{repo}/a/data.bin", f"{repo}/b.bin")
     files.rm(f"{repo}/a/data.bin")
     files.invalidate_cache()
-    assert not files.exists(f"{repo}/a/data.bin")
+    assert not files.exists(f"{repo}/a/data.bin")  # type: ignore[no-untyped-call]
     assert files.cat_file(f"{repo}/b.bin") == b"0123456789" * 100
 
 

@@ -189,14 +189,14 @@ def _title(call: Call) -> str:
     title = call.value("title", str).strip()
     if not 3 <= len(title) <= 200:
         raise UnprocessableError("A title has 3 to 200 characters.")
-    return title.encode("utf-8", "replace").decode()
+    return title
 
 
 def _text(call: Call, name: str, default: str | None = None) -> str:
     text = call.value(name, str) if default is None else call.value(name, str, default)
     if len(text) > _MAX_TEXT:
         raise UnprocessableError("A comment has at most {n} characters.", n=_MAX_TEXT)
-    return text.encode("utf-8", "replace").decode()
+    return text
 
 
 def _discussion(call: Call, repo: Repo) -> Row:

@@ -119,6 +119,9 @@ def take(body: dict[str, Any], name: str, kind: type[T], default: T = _REQUIRED)
     # True is an int to Python, and never to a sender of JSON.
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise BadRequestError("“{name}” is missing or of the wrong type.", name=name)
+    # JSON can write half of a surrogate pair, which no file name, database or git can hold.
+    if isinstance(value, str) and re.search("[\ud800-\udfff]", value):
+        raise BadRequestError("“{name}” is not valid Unicode.", name=name)
     return value
 
 

@@ -34,13 +34,9 @@ def set_values(call: Call, repo: Repo, kind: str, items: list[Any]) -> None:
             raise UnprocessableError("The value of “{key}” is too long.", key=key)
         call.hub.store.run(
             "INSERT OR REPLACE INTO space_values VALUES (?, ?, ?, ?, ?, ?)",
-            *(repo.uid, kind, key, "" if kind == "secret" else _text(value), _text(description)),
+            *(repo.uid, kind, key, "" if kind == "secret" else value, description),
             time.time(),
         )
-
-
-def _text(value: str) -> str:
-    return value.encode("utf-8", "replace").decode()
 
 
 def _values(store: Store, uid: str, kind: str) -> dict[str, dict[str, Any]]:

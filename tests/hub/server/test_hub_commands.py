@@ -1,0 +1,153 @@
+"""The hub's own commands, and the ``hf`` command against it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx2
+import pytest
+from click.testing import CliRunner
+from huggingface_hub import HfApi
+
+from tests.hub.server.running import Server, bearer, process
+from zoo.errors import ZooError
+from zoo.hub.cli import main
+from zoo.hub.server import Hub
+from zoo.hub.server.collecting import collect
+
+NewRepo = Callable[..., str]
+
+
+def invoke(*words: str) -> str:
+    result = CliRunner().invoke(main, words)
+    if isinstance(result.exception, ZooError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_tokens_and_users(tmp_path: Path) -> None:
+    data = ("--data", str(tmp_path))
+    invoke("user", "add", "alice", *data)
+    invoke("user", "add", "crew", "--member", "alice", *data)
+    value = invoke("token", "create", "alice", *data).strip()
+    given = invoke("token", "create", "bob", "--value", "a-given-token", "--role", "read", *data)
+    assert given.strip() == "a-given-token"
+    hub = Hub(tmp_path)
+    row = hub.store.token(value)
+    assert row is not None
+    assert (row["user"], row["role"]) == ("alice", "write")
+    assert hub.store.organizations("alice") == ["crew"]
+    # Beside the running hub too: provisioning needs no stop.
+    listed = invoke("token", "list", *data)
+    assert value not in listed
+    assert "bob  read" in listed
+    short = next(line.split()[0] for line in listed.splitlines() if "alice" in line)
+    invoke("token", "revoke", short, *data)
+    assert hub.store.token(value) is None
+    invoke("token", "revoke", "a-given-token", *data)
+    assert invoke("token", "list", *data) == ""
+    for wrong in (("revoke", "nothing"), ("create", "../x"), ("create", "eve", "--value", "short")):
+        with pytest.raises(ZooError):
+            invoke("token", *wrong, *data)
+    hub.close()
+
+
+def test_serve_answers_within_two_seconds_without_torch(tmp_path: Path) -> None:
+    invoke("token", "create", "alice", "--value", "hf_alices", "--data", str(tmp_path))
+    started = time.monotonic()
+    with process(tmp_path) as (url, running):
+        with httpx2.Client(base_url=url, headers=bearer("hf_alices")) as session:
+            assert session.get("/api/whoami-v2").json()["name"] == "alice"
+            assert time.monotonic() - started < 2
+        maps = Path(f"/proc/{running.pid}/maps").read_text()
+        assert "libtorch" not in maps
+        assert "gradio" not in maps
+    assert running.returncode == 0
+
+
+def test_the_server_imports_nothing_heavy() -> None:
+    code = "import sys, zoo.hub.server, zoo.hub.cli; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {"torch", "numpy", "gradio", "huggingface_hub", "PIL", "fsspec"} & set(loaded)
+
+
+def test_collecting_spares_what_is_new_or_held(tmp_path: Path) -> None:
+    hub = Hub(tmp_path)
+    repo = hub.create_repo("alice/m")
+    assert repo is not None
+    for name in ("held", "free"):
+        (tmp_path / name).write_bytes(b"x")
+    hub.objects.put_file("a" * 64, tmp_path / "held")
+    hub.objects.put_file("b" * 64, tmp_path / "free")
+    hub.store.link(repo.uid, "a" * 64, 1)
+    forgotten = hub.repositories.path("f" * 24)
+    forgotten.mkdir()
+    assert collect(hub).objects == 0
+    done = collect(hub, grace=-10)
+    assert (done.objects, done.bytes, done.folders) == (1, 1, 1)
+    assert hub.objects.size("a" * 64) == 1
+    assert hub.objects.size("b" * 64) is None
+    assert hub.repositories.path(repo.uid).is_dir()
+    hub.close()
+    assert "Removed 0 objects" in invoke("gc", "--data", str(tmp_path))
+
+
+@pytest.fixture
+def hf(server: Server, tmp_path: Path) -> Callable[..., str]:
+    """Run the unmodified ``hf`` with nothing but its environment pointing here."""
+
+    def run(*words: str, **environment: str) -> str:
+        done = subprocess.run(
+            [Path(sys.executable).with_name("hf"), *words],
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(tmp_path),
+                "HF_HOME": str(tmp_path / "hf"),
+                "HF_ENDPOINT": server.url,
+                "HF_TOKEN": server.alice,
+                "HF_HUB_DISABLE_UPDATE_CHECK": "1",
+                **environment,
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
+
+
+@pytest.mark.parametrize("disable_xet", ["0", "1"])
+def test_hf_command(
+    hf: Callable[..., str], server: Server, tmp_path: Path, disable_xet: str
+) -> None:
+    options = {"HF_HUB_DISABLE_XET": disable_xet}
+    repo = f"alice/hf-command-{disable_xet}-{time.monotonic_ns()}"
+    folder = tmp_path / "up"
+    folder.mkdir()
+    weights = os.urandom(300_000)
+    (folder / "model.safetensors").write_bytes(weights)
+    (folder / "README.md").write_text("---\ntags: [from-hf]\n---\n# Hi\n")
+    assert "alice" in hf("auth", "whoami", **options)
+    hf("upload", repo, str(folder), **options)  # makes the repository, too
+    down = tmp_path / "down"
+    hf("download", repo, "--local-dir", str(down), **options)
+    assert (down / "model.safetensors").read_bytes() == weights
+    hf("download", repo, **options)
+    assert repo in hf("models", "ls", "-q", "--search", repo.partition("/")[2], **options)
+    assert json.loads(hf("models", "info", repo, "--json", **options))["id"] == repo
+    hf("cache", "verify", repo, **options)
+    hf("repos", "tag", "create", repo, "v1", **options)
+    assert "v1" in hf("repos", "tag", "list", repo, **options)
+    assert repo in hf("repos", "ls", "-q", **options)
+    hf("repos", "delete", repo, "--yes", **options)
+    assert not HfApi(endpoint=server.url, token=server.alice).repo_exists(repo)
