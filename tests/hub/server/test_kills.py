@@ -44,7 +44,7 @@ def commit_body(number: int, oid: str | None, parent: str | None = None) -> byte
 class Writer(threading.Thread):
     """Uploads and commits until the server is gone, noting what was acknowledged."""
 
-    def __init__(self, url: str, repo: str, numbers: list[int], seed: int) -> None:
+    def __init__(self, url: str, repo: str, numbers: list[int], seed: str) -> None:
         super().__init__()
         self.url, self.repo, self.numbers = url, repo, numbers
         self.dice = random.Random(seed)
@@ -91,13 +91,13 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
     for round_ in range(KILLS):
         with process(data) as (url, running):
             # Each start finds what the last kill left, and the next commit works at once.
-            first = Writer(url, repo, numbers, -1 - round_)
+            first = Writer(url, repo, numbers, f"{round_} first")
             with httpx2.Client(
                 base_url=url, headers=bearer(TOKEN), timeout=20, verify=False
             ) as session:
                 first.write(session)
             acknowledged += first.commits
-            writers = [Writer(url, repo, numbers, 1000 * round_ + n) for n in range(3)]
+            writers = [Writer(url, repo, numbers, f"{round_} {n}") for n in range(3)]
             for writer in writers:
                 writer.start()
             # No condition to wait for here: the moment of death is meant to be any.
