@@ -148,6 +148,14 @@ def parse(text: str) -> CardFacts:
     return from_front_matter(data)
 
 
+def from_mapping(data: Mapping[str, Any]) -> CardFacts:
+    """The facts in front matter that was read as a mapping."""
+    try:
+        return from_front_matter(ModelCardData(**{**data, "ignore_metadata_errors": True}))
+    except (ValueError, TypeError, AttributeError):
+        return CardFacts(license="", pipeline_tag="")
+
+
 def from_front_matter(data: CardData) -> CardFacts:
     """The facts in a card's front matter, as a hub lists it."""
     own = data.get(_OWN_KEY)

@@ -23,6 +23,7 @@ from zoo.hub.server import (
     history,
     lfs,
     listing,
+    pages,
     repos,
     spaces,
     unsupported,
@@ -42,7 +43,7 @@ log = logging.getLogger(__name__)
 _MODULES = (
     *(accounts, commit, xet, lfs, git_http, history, discussions, repos, spaces),
     # Last those whose patterns are the widest.
-    *(listing, contents, unsupported),
+    *(listing, contents, unsupported, pages),
 )
 _ROUTES: Final[list[Route]] = [route for module in _MODULES for route in module.routes]
 _HOUSEKEEPING_SECONDS = 3600
