@@ -41,7 +41,7 @@ FULL = CardFacts(
         Metric(name="Speed", value=23.5, better="higher"),
     ),
     limits=("Faces lose detail.",),
-    departures=("Two lines\nof one item.",),
+    departures=("Two lines\nof <one> item.",),
     samples=("samples/a.png", "samples/b.png"),
     tags=("painting",),
 )
@@ -85,7 +85,7 @@ def test_the_text_shows_the_facts_to_people() -> None:
         "photos \\| 風景, 2975 pictures",
         "| Training time | 1 h 2 min |",
         "| Content loss | 0.25 | lower | pixels | other |",
-        "- Two lines of one item.",
+        "- Two lines of \\<one> item.",
         "The files here: apache-2.0. The encoder's weights are MIT.",
     ):
         assert words in text

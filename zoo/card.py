@@ -204,7 +204,8 @@ def _metric(result: EvalResult) -> dict[str, Any]:
 def _body(facts: CardFacts) -> str:
     """The part for people, as Markdown."""
     title = f"{facts.title} · {facts.repo_id}".strip(" ·") or "Checkpoint"
-    paper = f"[{facts.paper}]({facts.paper_url})" if facts.paper_url else facts.paper
+    paper = _plain(facts.paper)
+    paper = f"[{paper}]({facts.paper_url})" if facts.paper_url else paper
     use = [
         "```python",
         "from zoo.method import Method",
@@ -230,9 +231,9 @@ def _body(facts: CardFacts) -> str:
     recipe = [(name, f"`{json.dumps(value)}`") for name, value in facts.recipe.items()]
     measured = [(m.name, f"{m.value:.4g}", m.better, m.features, m.data) for m in facts.metrics]
     license_words = f"The files here: {facts.license}." if facts.license else ""
-    license_words = f"{license_words} {facts.license_note}".strip()
+    license_words = f"{license_words} {_plain(facts.license_note)}".strip()
     sections = [
-        ("", [f"# {title}", "", facts.summary]),
+        ("", [f"# {_plain(title)}", "", _plain(facts.summary)]),
         ("", [f"Paper: {paper}"] if paper else []),
         ("Samples", [f"![Sample {i}]({name})" for i, name in enumerate(facts.samples, 1)]),
         ("Use", use if facts.repo_id and facts.method else []),
@@ -257,11 +258,17 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
 
 
 def _row(cells: tuple[str, ...]) -> str:
-    return "| " + " | ".join(" ".join(c.replace("|", "\\|").split()) for c in cells) + " |"
+    return "| " + " | ".join(_plain(cell).replace("|", "\\|") for cell in cells) + " |"
 
 
 def _list(items: Iterable[str]) -> list[str]:
-    return [f"- {' '.join(item.split())}" for item in items]
+    return [f"- {_plain(item)}" for item in items]
+
+
+def _plain(text: str) -> str:
+    """One line of Markdown in which nothing reads as an HTML tag."""
+    line = " ".join(text.split())
+    return line if line.startswith("`") else line.replace("<", "\\<")
 
 
 def _duration(seconds: float) -> str:

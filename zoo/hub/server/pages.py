@@ -366,11 +366,13 @@ def commit_page(call: Call) -> Response:
 
 def _place(repository: Repository, call: Call) -> tuple[str, str, str]:
     """The commit, the revision as it was asked for, and the path of an address."""
-    params = {"path": "", **call.params}
+    typed = call.params.get("path", "").strip("/")
+    # With a slash at the end, the whole of what was typed may be the revision.
+    params = {"revision": call.params["revision"], "path": f"{typed}/"}
     commit, path = split_revision(repository, params)
-    asked = "/".join(part for part in (params["revision"], params["path"]) if part)
-    revision = asked.removesuffix(path).rstrip("/") if path else asked
-    return commit, revision, path.strip("/")
+    path = path.strip("/")
+    asked = f"{params['revision']}/{typed}".strip("/")
+    return commit, asked.removesuffix(path).rstrip("/"), path
 
 
 def _commit(repository: Repository, sha: str) -> dict[str, Any]:
@@ -394,6 +396,8 @@ _ALLOWED_TAGS: Final = {
     *("sub", "sup", "dl", "dt", "dd", "details", "summary"),
     *("table", "caption", "thead", "tbody", "tr", "th", "td"),
 }
+# As nh3 writes it: lower case, and no quotation mark inside a value.
+_IMAGE = re.compile(r'<img((?: [a-z]+="[^"]*")*)>')
 _ALLOWED_ATTRIBUTES: Final[dict[str, set[str]]] = {
     "a": {"href", "title"},
     "img": {"src", "alt", "title", "width", "height"},
@@ -445,10 +449,16 @@ def _rendered(readme: str, repo_url: str, commit: str, folder: str) -> Markup:
         link_rel="noopener noreferrer nofollow",
         clean_content_tags={"script", "style"},
     )
+    clean = _IMAGE.sub(_with_alt, clean)
     # A table wider than a phone scrolls by itself, with the keyboard too.
     frame = '<div class="scroll" tabindex="0" role="group" aria-label="Table">'
     clean = clean.replace("<table>", f"{frame}<table>").replace("</table>", "</table></div>")
     return Markup(clean)  # noqa: S704 - cleaned above
+
+
+def _with_alt(image: re.Match[str]) -> str:
+    """Say of a picture without a description that it is decoration."""
+    return image[0] if ' alt="' in image[1] else f'<img alt=""{image[1]}>'
 
 
 def _resolve(folder: str, address: str) -> str:
