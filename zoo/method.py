@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from zoo.card import CardFacts
 from zoo.form import Control, Picture
 
 Content = Annotated[Tensor, Picture(), Field(title="Photo", description="The picture to repaint.")]
@@ -77,3 +79,83 @@ class Method(nn.Module):
         super().__init__()
         self.config = config
         self.precision = torch.float32  # of the networks inside; pictures stay float32
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        source: str | Path,
+        revision: str = "main",
+        *,
+        endpoint: str | None = None,
+        token: str | None = None,
+        cache_dir: Path | None = None,
+    ) -> Self:
+        """Rebuild a method from a checkpoint: float32, on the CPU, frozen.
+
+        Args:
+            source: A folder, or a ``repo_id`` on a hub; ``zoo/…`` that ships with the code needs
+                no hub, unless one is named.
+            revision: Branch, tag or commit; ``repo_id@revision`` does the same.
+            endpoint: The hub's address; else HF_ENDPOINT, else huggingface.co.
+            token: The hub's token; else ZOO_HUB_TOKEN.
+            cache_dir: Where downloads are kept; else ZOO_CACHE.
+
+        Raises CheckpointError, RepoNotFoundError, RevisionNotFoundError, HubUnavailableError or
+        DiskFullError, each with a sentence for people.
+        """
+        # These three look up what lies above this module, when called and never at import.
+        from zoo import pretrained
+        from zoo.hub.client import connect
+
+        client = connect(endpoint, token=token, cache_dir=cache_dir)
+        return pretrained.load(cls, source, revision, client)
+
+    def save_pretrained(
+        self,
+        folder: str | Path,
+        *,
+        facts: CardFacts | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        """Write a checkpoint with a card; :meth:`from_pretrained` reads it.
+
+        Args:
+            folder: Where; made if need be.
+            facts: What the card says. Without them a card that is there stays.
+            dtype: Precision on disk; float16 halves the size.
+        """
+        from zoo import pretrained
+
+        pretrained.save(self, Path(folder), facts, dtype)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        facts: CardFacts | None = None,
+        message: str = "Upload checkpoint",
+        private: bool = False,
+        dtype: torch.dtype = torch.float32,
+        endpoint: str | None = None,
+        token: str | None = None,
+    ) -> str:
+        """Publish this method on a hub, making the repository if need be; returns the commit.
+
+        Args:
+            repo_id: ``owner/name``.
+            facts: What the card says. Without them a card that the repository has stays.
+            message: Of the commit.
+            private: Whether a repository made by this is private.
+            dtype: Precision on disk.
+            endpoint: The hub's address; else HF_ENDPOINT, else huggingface.co.
+            token: The hub's token; else ZOO_HUB_TOKEN.
+
+        Raises InputError without a token, ZooError where it may not write, HubUnavailableError.
+        """
+        from zoo import pretrained
+        from zoo.hub.client import connect
+
+        client = connect(endpoint, token=token)
+        return pretrained.push(
+            self, repo_id, client, facts=facts, message=message, private=private, dtype=dtype
+        )

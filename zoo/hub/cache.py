@@ -15,7 +15,6 @@ import json
 import os
 import re
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -27,6 +26,7 @@ from urllib.parse import quote
 from filelock import FileLock, Timeout
 
 from zoo.errors import CheckpointError
+from zoo.files import write_atomic
 
 TICK = 0.2  # seconds between two looks at another one's download
 BLOCK = 1 << 18
@@ -131,7 +131,7 @@ class Cache:
     def keep_manifest(self, manifest: Manifest) -> None:
         """Remember what a commit consists of."""
         path = self.home(manifest.repo_id) / ".manifests" / manifest.commit
-        write_text(path, json.dumps(asdict(manifest)))
+        _write(path, json.dumps(asdict(manifest)))
 
     def last(self, repo_id: str, revision: str) -> Manifest | None:
         """The commit that a revision was when it was last downloaded."""
@@ -144,7 +144,7 @@ class Cache:
         """Remember which commit a revision was."""
         if revision != manifest.commit and self.last(manifest.repo_id, revision) != manifest:
             name = quote(revision, safe="")
-            write_text(self.home(manifest.repo_id) / ".refs" / name, manifest.commit)
+            _write(self.home(manifest.repo_id) / ".refs" / name, manifest.commit)
 
     def is_whole(self, manifest: Manifest) -> bool:
         """Whether all files are there and right; each is hashed once per process and change."""
@@ -310,8 +310,10 @@ class Counter:
         if now - self._told < TICK / 2 and self._done < total:
             return
         self._told = now
-        state = json.dumps({"done": self._done, "total": total})
-        write_text(self._path, state, durable=False)
+        # Nobody needs this after a power cut, so it is not flushed to the disk.
+        fresh = self._path.with_suffix(".new")
+        fresh.write_text(json.dumps({"done": self._done, "total": total}))
+        fresh.replace(self._path)
         self._report(Transfer(self._manifest.repo_id, self._done, total))
 
 
@@ -323,16 +325,9 @@ def file_size(path: Path) -> int:
         return 0
 
 
-def write_text(path: Path, text: str, *, durable: bool = True) -> None:
-    """Replace a small file in one step; ``durable`` makes it outlive a power cut."""
+def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
-    with fresh.open("w") as out:
-        out.write(text)
-        if durable:
-            out.flush()
-            os.fsync(out.fileno())
-    fresh.replace(path)
+    write_atomic(path, text.encode())
 
 
 def _sync(folder: Path) -> None:

@@ -49,6 +49,8 @@ SAFE_SUFFIXES = frozenset(
 SAFE_NAMES = frozenset(("LICENSE", "NOTICE", "CREDITS"))
 PICKLE_SUFFIXES = frozenset((".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib"))
 
+HUGGING_FACE = "https://huggingface.co"
+
 TIMEOUT = 10.0  # seconds without an answer after which a hub counts as away
 FRESH = 10.0  # seconds for which a hub is not asked again what a revision is
 TRIES = 3  # in a row that bring nothing, before a download is given up
@@ -395,7 +397,7 @@ def connect(
     """
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return HubClient(
-        endpoint or os.environ.get("HF_ENDPOINT") or "https://huggingface.co",
+        endpoint or os.environ.get("HF_ENDPOINT") or HUGGING_FACE,
         cache_dir or Path(os.environ.get("ZOO_CACHE") or caches / "style-zoo"),
         token or os.environ.get("ZOO_HUB_TOKEN") or None,
     )
