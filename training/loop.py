@@ -33,6 +33,8 @@ from accelerate.utils import (  # type: ignore[import-untyped]
     broadcast_object_list,
     gather_object,
 )
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.tensorboard import SummaryWriter
@@ -111,7 +113,12 @@ class Trainer(ABC, Generic[R]):
         return cast(Method, self.averaged.module)
 
     def build(self, method: M) -> M:
-        """Put ``method`` on the device and make its averaged copy."""
+        """Put ``method`` on the device and make its averaged copy.
+
+        Raises CheckpointError when the recipe starts from a checkpoint of another shape.
+        """
+        if self.recipe.start_from:
+            start(method, self.recipe.start_from)
         method = method.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.method = method
         self.averaged = AveragedModel(method, multi_avg_fn=self._average)
@@ -359,6 +366,19 @@ def resume(trainer: Trainer[R]) -> float:
         torch.cuda.set_rng_state(mine["rng"]["cuda"], trainer.device)
     trainer.done = state["step"]
     return state["seconds"]
+
+
+def start(method: Method, folder: Path) -> None:
+    """Give ``method`` the weights of the checkpoint in ``folder``.
+
+    Raises CheckpointError when there is none or it does not fit.
+    """
+    try:
+        method.load_state_dict(load_file(folder / checkpoint.WEIGHTS))
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise CheckpointError(
+            "Training cannot start from {folder}: {reason}", folder=folder, reason=error
+        ) from error
 
 
 def plain(settings: Any) -> dict[str, Any]:

@@ -61,6 +61,10 @@ class Recipe:
         Literal["fp32", "bf16", "fp16"],
         Field(description="bf16 halves memory and time where the device has it."),
     ] = "fp32"
+    start_from: Annotated[
+        Path | None,
+        Field(description="Folder of a checkpoint of the same shape whose weights to start with."),
+    ] = None
     seed: Annotated[
         int, Field(ge=0, le=2**31 - 1, description="Seed of the weights and of the data.")
     ] = 0
