@@ -186,8 +186,12 @@ def _from_profile(picture: Image.Image, profile: bytes) -> Image.Image:
 
 
 def fit(image: Image.Image, longer_side: int) -> Image.Image:
-    """Shrink so that the longer side has at most this many pixels; smaller pictures stay."""
-    scale = longer_side / max(image.size)
+    """Shrink so that the longer side has at most this many pixels; smaller pictures stay.
+
+    The shorter side keeps at least :data:`MIN_SIDE` pixels, which is what the networks need: a
+    thin picture is shrunk less.
+    """
+    scale = max(longer_side / max(image.size), MIN_SIDE / min(image.size))
     if scale >= 1:
         return image
     return resize(image, (round(image.width * scale), round(image.height * scale)))
