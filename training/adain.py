@@ -3,7 +3,6 @@
 python -m training.adain --photos DIR --paintings DIR --out runs/adain
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +14,7 @@ from torch.nn import functional as F
 
 from training.cli import main
 from training.loop import Trainer
-from training.losses import mean_activation, statistics_loss
+from training.losses import NormalisedEncoder, statistics_loss
 from training.recipe import Photos, Recipe, Run
 from zoo.methods.adain import LAYER, AdaIN, AdaINConfig, adain
 from zoo.nn.vgg import vgg19
@@ -50,14 +49,16 @@ class AdaINTrainer(Trainer[AdaINRecipe]):
 
     def __init__(self, recipe: AdaINRecipe, run: Run) -> None:
         super().__init__(recipe, run)
-        self.encoder = vgg19("caffe", device=self.device, dtype=self.encoder_dtype)
         self.photos = self.stream(recipe.photos, "photos")
         self.paintings = self.stream(recipe.paintings, "paintings")
         method = AdaIN(AdaINConfig(width=recipe.width))
         # Not from the batches of the stream: each process would come to a scale of its own.
-        pictures = self.examples(self.photos, 64)
-        self.scale = mean_activation(self.encoder, pictures.split(8), LAYERS)
-        method.scale.copy_(self.scale[LAYER])
+        self.features = NormalisedEncoder(
+            vgg19("caffe", device=self.device, dtype=self.encoder_dtype),
+            self.examples(self.photos, 64),
+            LAYERS,
+        )
+        method.scale.copy_(self.features.scale[LAYER])
         self.method = self.build(method)
         self.decoder = self.prepare(method.decoder)
         self.optimizer = self.adam(method.decoder.parameters())
@@ -103,11 +104,6 @@ class AdaINTrainer(Trainer[AdaINRecipe]):
         loss = F.l1_loss(self.decoder(features), pictures)
         self.update(loss, self.optimizer)
         return {"pixels": loss}
-
-    def features(self, images: Tensor, layers: Sequence[str] = LAYERS) -> dict[str, Tensor]:
-        """Features with a mean activation of 1 per filter, float32."""
-        features = self.encoder(images, layers)
-        return {layer: value.float() / self.scale[layer] for layer, value in features.items()}
 
     def sample(self) -> Tensor:
         """Four photos in the manner of three paintings, under the photos themselves."""

@@ -3,6 +3,7 @@
 A run is a folder:
 
     recipe.json      the numbers that decide the weights
+    run.json         on what, for how long and on which pictures; what a card wants to know
     state.pt         all it takes to go on exactly where the run stopped
     metrics.jsonl    a line of losses every few steps; the same curves for TensorBoard beside it
     samples/         the averaged network's pictures as it learns
@@ -14,7 +15,6 @@ import io
 import json
 import logging
 import math
-import os
 import signal
 import sys
 import time
@@ -45,15 +45,18 @@ from training.data import Pack, Stream, open_pack
 from training.recipe import Recipe, Run
 from zoo import checkpoint, images
 from zoo.errors import CheckpointError, DiskFullError, InputError
+from zoo.files import write_atomic
 from zoo.method import Method
+from zoo.pipeline import device_name
 
 log = logging.getLogger(__name__)
 R = TypeVar("R", bound=Recipe)
 M = TypeVar("M", bound=Method)
 N = TypeVar("N", bound=nn.Module)
 
-RECIPE, STATE, METRICS, SAMPLES, CHECKPOINT = (
+RECIPE, RUN, STATE, METRICS, SAMPLES, CHECKPOINT = (
     "recipe.json",
+    "run.json",
     "state.pt",
     "metrics.jsonl",
     "samples",
@@ -306,7 +309,19 @@ def save(trainer: Trainer[R], seconds: float) -> None:
     }
     buffer = io.BytesIO()  # torch's own writer hides why it could not write
     torch.save(state, buffer)
-    write(trainer.run.out / STATE, buffer.getbuffer())
+    write(trainer.run.out / STATE, buffer.getvalue())
+    facts = {
+        "method": trainer.method.name,
+        "step": trainer.done,
+        "seconds": round(seconds),
+        "device": device_name(trainer.device),
+        "processes": trainer.accelerator.num_processes,
+        "data": {
+            name: {"name": pack.name, "pictures": len(pack), "sha256": pack.digest}
+            for name, pack in trainer.packs.items()
+        },
+    }
+    write(trainer.run.out / RUN, json.dumps(facts, indent=2).encode() + b"\n")
     try:
         checkpoint.save(trainer.result, trainer.run.out / CHECKPOINT, torch.float16)
     except OSError as error:
@@ -395,22 +410,15 @@ def comparable(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def write(path: Path, data: bytes | memoryview) -> None:
+def write(path: Path, data: bytes) -> None:
     """Replace ``path`` by ``data``, whole or not at all, and durably.
 
-    Raises DiskFullError when it cannot be written; the earlier file is then still there.
+    Raises DiskFullError when there is no room; the earlier file is then still there.
     """
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with fresh.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
+        write_atomic(path, data)
     except OSError as error:
         raise _no_room(path, error) from error
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def _no_room(path: Path, error: OSError) -> DiskFullError:
@@ -497,7 +505,7 @@ def _sample(trainer: Trainer[R], path: Path) -> None:
     path.parent.mkdir(exist_ok=True)
     buffer = io.BytesIO()
     images.to_pil(grid[None])[0].save(buffer, "PNG")
-    write(path, buffer.getbuffer())
+    write(path, buffer.getvalue())
 
 
 def _random_states(device: torch.device) -> dict[str, Tensor]:

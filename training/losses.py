@@ -1,6 +1,6 @@
 """Terms that several recipes share."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -84,26 +84,35 @@ class PerceptualLoss:
         return terms
 
 
-@torch.no_grad()
-def mean_activation(
-    encoder: VGG19, batches: Iterable[Tensor], layers: Iterable[str]
-) -> dict[str, Tensor]:
-    """Mean of every filter over pictures and positions, ``(1, C, 1, 1)`` float32 by layer.
+class NormalisedEncoder:
+    """VGG-19 whose filters have a mean activation of 1 over some pictures.
 
-    Dividing by it is what the normalised VGG of Gatys et al. (arXiv:1505.07376) does. A filter
-    that hardly ever fires gets a tenth of its layer's mean, or it would drown the others.
+    What Gatys et al. (arXiv:1505.07376) do to the weights is done to the features here. A filter
+    that hardly ever fires is divided by a tenth of its layer's mean, or it would drown the others.
 
     Args:
         encoder: Frozen.
-        batches: Pictures ``(B, 3, H, W)`` in [0, 1].
+        pictures: ``(B, 3, H, W)`` in [0, 1].
         layers: Names of ReLU layers.
+
+    Attributes:
+        scale: Mean activations, ``(1, C, 1, 1)`` float32 by layer.
     """
-    names, count = list(layers), 0
-    sums: dict[str, Tensor] = {}
-    for batch in batches:
-        for layer, features in encoder(batch, names).items():
-            mean = features.float().mean((0, 2, 3))[None, :, None, None]
-            sums[layer] = sums[layer] + mean if layer in sums else mean
-        count += 1
-    means = {layer: total / count for layer, total in sums.items()}
-    return {layer: mean.clamp(min=0.1 * mean.mean().item()) for layer, mean in means.items()}
+
+    def __init__(self, encoder: VGG19, pictures: Tensor, layers: Sequence[str]) -> None:
+        self.encoder, self.layers = encoder, tuple(layers)
+        means: dict[str, Tensor] = {}
+        with torch.no_grad():
+            parts = pictures.split(8)
+            for part in parts:
+                for layer, features in encoder(part, self.layers).items():
+                    mean = features.float().mean((0, 2, 3))[None, :, None, None] / len(parts)
+                    means[layer] = means[layer] + mean if layer in means else mean
+        self.scale = {
+            layer: mean.clamp(min=0.1 * mean.mean().item()) for layer, mean in means.items()
+        }
+
+    def __call__(self, images: Tensor, layers: Sequence[str] = ()) -> dict[str, Tensor]:
+        """Map ``(B, 3, H, W)`` to float32 features by layer; all layers where none are named."""
+        features = self.encoder(images, layers or self.layers)
+        return {layer: value.float() / self.scale[layer] for layer, value in features.items()}

@@ -14,16 +14,18 @@ import torch
 from training.loop import Trainer, fit
 from training.recipe import Recipe, Run
 
-# Starts workers from one process that has imported torch already: seconds saved for each.
-processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(["tests.training.toys", "training.adain", "training.many_styles"])
-
 TOY = {"steps": 6, "batch_size": 2, "size": 32, "load_size": 40, "lr": 1e-3, "average": 0.9}
 NAMES = {
     "adain": ("AdaIN", {"width": 4, "warmup": 2, "clip": 1.0}),
     "johnson": ("Johnson", {"width": 4, "style_size": 40, "cooldown": 0.5}),
     "many_styles": ("ManyStyles", {"width": 4, "style_size": 40, "objective": "gatys"}),
+    "style_swap": ("StyleSwap", {"width": 4}),
+    "fast_photo_style": ("FastPhotoStyle", {}),
 }
+
+# Starts workers from one process that has imported torch already: seconds saved for each.
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload(["tests.training.toys", *(f"training.{name}" for name in NAMES)])
 
 
 def recipe_of(name: str, photos: Path, paintings: Path, **changes: Any) -> Recipe:

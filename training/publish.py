@@ -1,0 +1,326 @@
+"""Turn a finished run into a checkpoint with its card, and push it to a hub.
+
+    python -m training.publish runs/adain zoo/adain --license photos="Flickr, research only"
+        --content photo.jpg --style painting.jpg --metrics quality.json --out zoo/checkpoints/adain
+
+The folder holds ``config.json``, ``model.safetensors``, ``recipe.json``, the loss curves, sample
+pictures and the card, ``README.md``. Everything the card says is read from the run, the code and
+the files given here.
+"""
+
+import inspect
+import io
+import json
+import logging
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from importlib import import_module
+from itertools import product
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import click
+from PIL import Image
+
+from training.loop import CHECKPOINT, METRICS, RECIPE, RUN, write
+from zoo import card, checkpoint, images
+from zoo.card import CardFacts, DataSet, Metric
+from zoo.errors import CheckpointError, InputError, ZooError
+from zoo.method import Method
+from zoo.pipeline import VERSION, Pipeline
+from zoo.pretrained import facts_of
+
+log = logging.getLogger(__name__)
+
+CURVES, SAMPLES = "curves.svg", "samples.jpg"
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")  # apart also for the colour-blind
+
+
+def publish(
+    run: Path,
+    out: Path,
+    repo_id: str,
+    *,
+    contents: Sequence[Path] = (),
+    styles: Sequence[Path] = (),
+    size: int = 384,
+    options: Mapping[str, Any] | None = None,
+    metrics: Sequence[Metric] = (),
+    licenses: Mapping[str, str] | None = None,
+    limits: Sequence[str] = (),
+) -> CardFacts:
+    """Write the checkpoint of ``run`` with its card and samples to ``out``.
+
+    Args:
+        run: Folder of a run that saved at least once.
+        out: Where; files of an earlier checkpoint there are replaced.
+        repo_id: What it will be called.
+        contents: Photos for the samples, which must be free to be shown.
+        styles: Style pictures for them; none for methods that take none.
+        size: Longer side of a sample in pixels.
+        options: Further settings of the method for the samples.
+        metrics: What was measured.
+        licenses: What is to be said of each data set, by the name of its stream.
+        limits: Known limits, a sentence each; a schedule shorter than the recipe's default is
+            stated without being asked.
+
+    Returns:
+        What the card says.
+
+    Raises:
+        CheckpointError: The run saved nothing yet, or its files are damaged.
+        InputError: A sample picture cannot be used.
+    """
+    recipe, facts = _read(run / RECIPE), _read(run / RUN)
+    method = checkpoint.load(run / CHECKPOINT)
+    trainer = import_module(f"training.{method.name}")
+    out.mkdir(parents=True, exist_ok=True)
+    for name in (checkpoint.CONFIG, checkpoint.WEIGHTS):
+        write(out / name, (run / CHECKPOINT / name).read_bytes())
+    write(out / RECIPE, json.dumps(_without_paths(recipe), indent=2).encode() + b"\n")
+    lines = [json.loads(line) for line in (run / METRICS).read_text().splitlines()]
+    write(out / CURVES, curves(lines).encode())
+    shown = [CURVES]
+    if contents:
+        sheet = samples(method, contents, styles, size, options or {})
+        buffer = io.BytesIO()
+        sheet.save(buffer, "JPEG", quality=88)
+        write(out / SAMPLES, buffer.getvalue())
+        shown.insert(0, SAMPLES)
+    whole = default_steps(trainer)
+    if facts["step"] < whole:
+        share = f"A short schedule: {facts['step']} steps of {recipe['batch_size']} pictures"
+        limits = (f"{share}, where the full recipe makes {whole}.", *limits)
+    made = CardFacts(
+        **vars(facts_of(method, repo_id))
+        | {
+            "license_note": "The weights are the project's own; the pictures are not part of it.",
+            "datasets": tuple(
+                DataSet(**data, license=(licenses or {}).get(stream, "not stated"))
+                for stream, data in facts["data"].items()
+            ),
+            "recipe": _without_paths(recipe),
+            "command": command(method.name, recipe),
+            "seed": recipe["seed"],
+            "code_version": code_version(),
+            "device": facts["device"],
+            "seconds": facts["seconds"],
+            "metrics": tuple(metrics),
+            "limits": tuple(limits),
+            "departures": tuple(departures([inspect.getmodule(type(method)), trainer])),
+            "samples": tuple(shown),
+        }
+    )
+    write(out / checkpoint.CARD, card.render(made).encode())
+    return made
+
+
+def default_steps(trainer: ModuleType) -> int:
+    """The full schedule of the recipe in a training module."""
+    names = (n for n in vars(trainer) if n.endswith("Recipe"))
+    kinds = [vars(trainer)[n] for n in names]
+    own = next(kind for kind in kinds if kind.__module__ == trainer.__name__)
+    return int(own.__dataclass_fields__["steps"].default)
+
+
+def departures(modules: Iterable[ModuleType | None]) -> list[str]:
+    """What the comments and docstrings of ``modules`` mark with "Differs from …"."""
+    found = []
+    for module in modules:
+        lines = inspect.getsource(module).splitlines() if module else []
+        for number, line in enumerate(lines):
+            if not re.search(r"\bDiffers from the (paper|published code)\b", line):
+                continue
+            comment = line.lstrip().startswith("#")
+            words = [line[line.index("Differs") :]]
+            for following in lines[number + 1 :]:
+                text = following.strip()
+                if not text or text.startswith('"""') or text.startswith("#") != comment:
+                    break
+                words.append(text.lstrip("# "))
+            sentence = " ".join(words)
+            found.append(sentence.removesuffix('"""').strip())
+    return found
+
+
+def command(name: str, recipe: Mapping[str, Any]) -> str:
+    """The command that makes the checkpoint again, with the pictures' places left open."""
+    folders = [key for key, value in recipe.items() if key in ("photos", "paintings", "styles")]
+    flags = " ".join(f"--{folder} DIR" for folder in folders)
+    style = " --style PICTURE" if "style" in recipe else ""
+    return f"python -m training.{name} --recipe recipe.json {flags}{style} --out runs/{name}"
+
+
+def code_version() -> str:
+    """The version and, in a checkout, the commit of the code."""
+    git = shutil.which("git")
+    if git:
+        root = Path(__file__).parent
+        asked = subprocess.run(
+            [git, "rev-parse", "--short=12", "HEAD"], cwd=root, capture_output=True, text=True
+        )
+        if asked.returncode == 0:
+            return f"{VERSION} ({asked.stdout.strip()})"
+    return VERSION
+
+
+def samples(
+    method: Method,
+    contents: Sequence[Path],
+    styles: Sequence[Path],
+    size: int,
+    options: Mapping[str, Any],
+) -> Image.Image:
+    """A sheet of photos in the first row, and below each what the method makes of it.
+
+    With style pictures there is a row for each of them, with the style at its left.
+    """
+    pipeline = Pipeline(method)
+    side = size // 2
+    cells: dict[tuple[int, int], Image.Image] = {}
+    for column, path in enumerate(contents):
+        cells[0, column + bool(styles)] = images.open_picture(path).image
+    for row, path in enumerate(styles):
+        cells[row + 1, 0] = images.open_picture(path).image
+    for row, column in product(range(max(1, len(styles))), range(len(contents))):
+        inputs = {"content": contents[column], "size": size, **options}
+        if styles:
+            inputs["style"] = styles[row]
+        (picture, *_) = pipeline(**inputs)
+        cells[row + 1, column + bool(styles)] = picture
+    rows = 1 + max(row for row, _ in cells)
+    columns = 1 + max(column for _, column in cells)
+    sheet = Image.new("RGB", (columns * (side + 4), rows * (side + 4)), "white")
+    for (row, column), picture in cells.items():
+        small = images.fit(picture, side)
+        left, top = column * (side + 4), row * (side + 4)
+        sheet.paste(small, (left + (side - small.width) // 2, top + (side - small.height) // 2))
+    return sheet
+
+
+def curves(lines: Sequence[Mapping[str, float]], points: int = 200) -> str:
+    """The losses of a run over its steps as an SVG picture, each from 0 to its largest value."""
+    skipped = {"step", "lr", "images_per_second", "seconds"}
+    names = [n for n in dict.fromkeys(n for line in lines for n in line) if n not in skipped]
+    last = max((line["step"] for line in lines), default=1)
+    every = max(1, len(lines) // points)
+    drawn, legend = [], []
+    for number, name in enumerate(names):
+        values = [(line["step"], line[name]) for line in lines if name in line]
+        # A mean over neighbours: single batches say little.
+        groups = [values[i : i + every] for i in range(0, len(values), every)]
+        smooth = [(g[-1][0], sum(v for _, v in g) / len(g)) for g in groups]
+        top = max((v for _, v in smooth), default=0) or 1
+        path = " ".join(f"{40 + 540 * s / last:.1f},{230 - 200 * v / top:.1f}" for s, v in smooth)
+        color = COLORS[number % len(COLORS)]
+        drawn.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="1.5"/>')
+        words = f"{name}: {smooth[0][1]:.3g} → {smooth[-1][1]:.3g}" if smooth else name
+        legend.append(
+            f'<text x="{300 * (number % 2) + 40}" y="{265 + 18 * (number // 2)}" '
+            f'fill="{color}">{escape(words)}</text>'
+        )
+    height = 275 + 18 * ((len(names) + 1) // 2)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 600 {height}" '
+        'font-family="sans-serif" font-size="13">\n'
+        f'<rect width="600" height="{height}" fill="white"/>\n'
+        '<path d="M40 20V230H580" fill="none" stroke="#555"/>\n'
+        f'<text x="580" y="246" text-anchor="end" fill="#333">step {last:.0f}</text>\n'
+        + "\n".join(drawn + legend)
+        + "\n</svg>\n"
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            "{folder} is no run that has saved something: {name} cannot be read ({reason}).",
+            folder=path.parent,
+            name=path.name,
+            reason=error,
+        ) from error
+
+
+def _without_paths(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe without the places of pictures, which mean nothing on another machine."""
+    places = {"photos", "paintings", "styles", "style", "start_from", "add_to"}
+    return {key: value for key, value in recipe.items() if key not in places}
+
+
+def _pairs(values: Sequence[str]) -> dict[str, str]:
+    pairs = dict(value.partition("=")[::2] for value in values)
+    if not all(pairs.values()):
+        raise InputError("Give such settings as NAME=VALUE.")
+    return pairs
+
+
+def _metrics(path: Path | None) -> list[Metric]:
+    if path is None:
+        return []
+    try:
+        return [Metric(**line) for line in json.loads(path.read_text())]
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError("{path} holds no metrics ({reason}).", path=path, reason=error) from error
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("repo_id")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder; else RUN/published.")
+@click.option("--content", "contents", multiple=True, type=Path, help="Photo for the samples.")
+@click.option("--style", "styles", multiple=True, type=Path, help="Style for the samples.")
+@click.option("--size", default=384, show_default=True, help="Longer side of samples, pixels.")
+@click.option("--option", "options", multiple=True, help="Setting for the samples, NAME=VALUE.")
+@click.option("--metrics", type=Path, help="JSON that benchmarks/quality.py wrote.")
+@click.option("--license", "licenses", multiple=True, help="Of a data set, STREAM=WORDS.")
+@click.option("--limit", "limits", multiple=True, help="A known limit, a sentence.")
+@click.option("--push", is_flag=True, help="Upload it to the hub.")
+@click.option("--endpoint", help="Address of the hub; else HF_ENDPOINT.")
+@click.option("--token", help="For the hub; else ZOO_HUB_TOKEN.")
+@click.option("--private", is_flag=True, help="Make the repository private.")
+def main(
+    run: Path,
+    repo_id: str,
+    out: Path | None,
+    options: tuple[str, ...],
+    metrics: Path | None,
+    licenses: tuple[str, ...],
+    push: bool,
+    endpoint: str | None,
+    token: str | None,
+    private: bool,
+    **others: Any,
+) -> None:
+    """Write the checkpoint of RUN with its card, and push it as REPO_ID where asked to."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    folder = out or run / "published"
+    try:
+        publish(
+            run,
+            folder,
+            repo_id,
+            options=_pairs(options),
+            metrics=_metrics(metrics),
+            licenses=_pairs(licenses),
+            **others,
+        )
+        log.info("wrote %s", folder)
+        if push:
+            from zoo.hub.client import connect  # training itself needs no hub
+
+            commit = connect(endpoint, token=token).push(folder, repo_id, private=private)
+            log.info("pushed %s at %s", repo_id, commit)
+    except ZooError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
