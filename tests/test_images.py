@@ -191,7 +191,7 @@ def test_fit_keeps_the_aspect_and_never_enlarges() -> None:
     picture = Image.new("RGB", (600, 401))
     assert images.fit(picture, 300).size == (300, 200)
     assert images.fit(picture, 600) is picture
-    assert images.fit(Image.new("RGB", (320, 16)), 16).size == (16, 1)
+    assert images.fit(Image.new("RGB", (320, 20)), 16).size == (256, 16)
 
 
 def test_tensor_round_trip_is_exact() -> None:
