@@ -2,10 +2,14 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from zoo.errors import ZooError
+
+if TYPE_CHECKING:
+    from zoo.hub.server.objects import ObjectStore
 
 _DATA = click.option(
     "--data",
@@ -14,6 +18,11 @@ _DATA = click.option(
     envvar="ZOO_HUB_DATA",
     show_default=True,
     help="Folder with everything the hub keeps.",
+)
+_BUCKET = click.option(
+    "--bucket",
+    envvar="ZOO_HUB_BUCKET",
+    help="Keep large files in s3://bucket/prefix instead of the folder.",
 )
 
 
@@ -30,7 +39,7 @@ def main() -> None:
 @click.option("--root-path", default="", help="Prefix that a proxy in front strips off.")
 @click.option("--closed", is_flag=True, help="Let nobody read without a token.")
 @click.option("--part-size", default=0, help="Cut LFS uploads into parts of this many MB.")
-@click.option("--bucket", help="Keep large files in s3://bucket/prefix instead of the folder.")
+@_BUCKET
 def serve(
     data: Path,
     host: str,
@@ -56,13 +65,12 @@ def serve(
         loopback = False
     if not loopback:
         click.echo("Tokens travel in clear: put a proxy with TLS in front of this.", err=True)
-    objects = None
-    if bucket:
-        from zoo.hub.server.bucket import BucketStore
-
-        objects = BucketStore(bucket)
     hub = Hub(
-        data, public_url=public_url, closed=closed, objects=objects, part_bytes=part_size * 10**6
+        data,
+        public_url=public_url,
+        closed=closed,
+        objects=_objects(bucket),
+        part_bytes=part_size * 10**6,
     )
     config = uvicorn.Config(
         hub.asgi,
@@ -92,6 +100,14 @@ def serve(
         pass  # how one stops a server is no error
     finally:
         hub.close()
+
+
+def _objects(bucket: str | None) -> "ObjectStore | None":
+    if not bucket:
+        return None
+    from zoo.hub.server.bucket import BucketStore
+
+    return BucketStore(bucket)
 
 
 @click.group()
@@ -178,12 +194,13 @@ def user_add(data: Path, name: str, member: tuple[str, ...]) -> None:
 
 @click.command()
 @_DATA
-def gc(data: Path) -> None:
+@_BUCKET
+def gc(data: Path, bucket: str | None) -> None:
     """Remove what nothing refers to; a running hub does this by itself every hour."""
     from zoo.hub.server import Hub
     from zoo.hub.server.collecting import collect
 
-    hub = Hub(data)
+    hub = Hub(data, objects=_objects(bucket))
     done = collect(hub)
     hub.close()
     click.echo(f"Removed {done.objects} objects ({done.bytes} bytes), {done.folders} folders.")
@@ -191,13 +208,14 @@ def gc(data: Path) -> None:
 
 @click.command()
 @_DATA
+@_BUCKET
 @click.option("--quick", is_flag=True, help="Check sizes of large files, not their sha256.")
-def fsck(data: Path, quick: bool) -> None:
+def fsck(data: Path, bucket: str | None, quick: bool) -> None:
     """Check every repository and large file; exit code 1 if something is wrong."""
     from zoo.hub.server.checking import check
 
     count = 0
-    for problem in check(data, hashes=not quick):
+    for problem in check(data, hashes=not quick, objects=_objects(bucket)):
         click.echo(problem)
         count += 1
     click.echo(f"{count} problems." if count else "Everything is there and intact.")

@@ -31,6 +31,8 @@ def test_who_am_i(api: HfApi) -> None:
     with pytest.raises(HfHubHTTPError):
         api.whoami(token="hf_of_another_hub")
     assert api.get_user_overview("alice").orgs[0].name == "crew"
+    assert [user.username for user in api.list_organization_members("crew")] == ["alice", "bob"]
+    assert list(api.list_user_repos(namespace="crew")) is not None
 
 
 def test_create_again_and_delete(api: HfApi, new_repo: NewRepo) -> None:

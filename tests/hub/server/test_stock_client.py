@@ -310,6 +310,7 @@ def test_pytorch_mixin(api: HfApi, new_repo: NewRepo, transfer: str) -> None:
     repo = new_repo()
     net = Net(width=5)
     net.push_to_hub(repo)
+    assert api.get_safetensors_metadata(repo).parameter_count == {"F32": 12}
     loaded = Net.from_pretrained(repo)
     assert torch.equal(loaded.layer.weight, net.layer.weight)
 

@@ -35,16 +35,19 @@ QUERIES = ("limit", "cursor", "p", "expand", "recursive", "sort", "filter", "sea
 def filled(pattern: str, repo: str, dice: random.Random) -> str:
     """Write an address that matches a route's pattern, mostly of an existing repository."""
     name = repo if dice.random() < 0.8 else "no/where"
+    pattern = re.sub(r"\(\?!.*?\)", "", pattern).replace("\\.", ".")
     for group in ("(?P<repo>[^/]+/[^/]+)", "(?P<repo>[^/]+/[^/]+?)", "[^/]+/[^/]+"):
         pattern = pattern.replace(group, name)
-    pattern = pattern.replace("(?:(?P<kind>dataset|space)s/)?", "").replace("\\.", ".")
-    pattern = pattern.replace("(?:(?:dataset|space)s/)?", "")
+    for group in ("(?:(?P<kind>dataset|space)s/)?", "(?:(?:dataset|space)s/)?"):
+        pattern = pattern.replace(group, "")
 
     def group_filled(match: re.Match[str]) -> str:
         words = match[1].split("|")
         return dice.choice(SEGMENTS if "[" in match[1] or "." in match[1] else words)
 
-    while "(" in pattern:
+    before = ""
+    while pattern != before:  # innermost groups first, until none is left
+        before = pattern
         pattern = re.sub(r"\((?:\?P<\w+>|\?:)([^()]*)\)\??", group_filled, pattern)
     return re.sub(r"\[[^]]+\](?:\+|\{\d+\})|\.[+*]", lambda _: dice.choice(SEGMENTS), pattern)
 

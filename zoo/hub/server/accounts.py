@@ -6,7 +6,7 @@ from typing import Any
 from starlette.responses import Response
 
 from zoo.hub.server.access import caller_of, find_repo, required_caller, visible
-from zoo.hub.server.errors import NotFoundError
+from zoo.hub.server.errors import ForbiddenError, NotFoundError
 from zoo.hub.server.formats import timestamp
 from zoo.hub.server.routing import API, Call, Routes, answer
 from zoo.hub.server.store import Row
@@ -96,14 +96,29 @@ def _overview(call: Call, row: Row) -> dict[str, Any]:
     }
 
 
-@routes.get("/api/settings/repositories")
+@routes.get(f"/api/organizations/{_USER}/members")
+def members(call: Call) -> Response:
+    """List who belongs to an organisation."""
+    name = _user(call, "org")["name"]
+    rows = call.hub.store.rows("SELECT user FROM members WHERE organization = ?", name)
+    return answer([_person(row["user"]) for row in rows])
+
+
+def _person(name: str) -> dict[str, Any]:
+    return {"user": name, "fullname": name, "avatarUrl": "", "isPro": False, "type": "user"}
+
+
+@routes.get(f"/api/(?:organizations/{_USER}/)?settings/repositories")
 def my_repositories(call: Call) -> Response:
-    """List the caller's repositories with what they use."""
+    """List the caller's own repositories, or an organisation's, with what they use."""
     caller = required_caller(call)
+    namespace = call.params.get("user", str(caller.name))
+    if not caller.owns(namespace):
+        raise ForbiddenError("You do not belong to {name}.", name=namespace)
     wanted = call.query("type")
     items = []
     for repo in sorted(call.hub.store.repos(), key=lambda repo: -repo.modified):
-        if caller.owns(repo.namespace) and wanted in (None, repo.kind):
+        if repo.namespace.lower() == namespace.lower() and wanted in (None, repo.kind):
             items.append(
                 {
                     "_id": repo.uid,
@@ -147,12 +162,7 @@ def likers(call: Call) -> Response:
     """List who likes a repository."""
     repo = find_repo(call)
     rows = call.hub.store.rows("SELECT user FROM likes WHERE uid = ? ORDER BY created", repo.uid)
-    return answer(
-        [
-            {"user": row["user"], "fullname": row["user"], "avatarUrl": "", "isPro": False}
-            for row in rows
-        ]
-    )
+    return answer([_person(row["user"]) for row in rows])
 
 
 @routes.get(f"/api/users/{_USER}/likes")

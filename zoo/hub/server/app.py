@@ -4,11 +4,13 @@ import errno
 import fcntl
 import logging
 import secrets
+import sqlite3
 import threading
 import time
 from pathlib import Path
 from typing import IO, Final
 
+from anyio import CapacityLimiter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -30,12 +32,13 @@ from zoo.hub.server import (
     xet,
 )
 from zoo.hub.server.collecting import collect
-from zoo.hub.server.errors import HubError, NoSpaceError, error_response, header_safe
+from zoo.hub.server.errors import ConflictError, HubError, NoSpaceError, error_response, header_safe
 from zoo.hub.server.indexing import index_head
 from zoo.hub.server.names import check_namespace, check_repo_name
 from zoo.hub.server.objects import FolderStore, ObjectStore, empty_folder
 from zoo.hub.server.repository import MAIN, Repositories
 from zoo.hub.server.routing import Route, dispatch
+from zoo.hub.server.seeding import seed
 from zoo.hub.server.store import Repo, Role, Store
 
 log = logging.getLogger(__name__)
@@ -95,7 +98,7 @@ class Hub:
         self.store = Store(self.data / "hub.sqlite")
         self.repositories = Repositories(self.data / "repos")
         # Building a file from xorbs keeps one core busy; more at once would only starve the rest.
-        self.materialising = threading.BoundedSemaphore(2)
+        self.materialising = CapacityLimiter(2)
         self.asgi = _App(self)
         stale = self.repositories.clear_stale_locks()
         if stale:
@@ -150,6 +153,20 @@ class Hub:
         return repos.create_repository(
             self, kind, f"{namespace}/{check_repo_name(name)}", namespace, private=private
         )
+
+    def seed(self, repo_id: str, folder: Path) -> str:
+        """Put the files of ``folder`` into a repository, made if it is not there.
+
+        It may be called at every start: nothing happens if nothing changed, and a repository that
+        others have committed to since is left to them.
+
+        Returns:
+            The sha of the head of its main branch.
+        """
+        self.create_repo(repo_id)
+        repo = self.store.repo("model", repo_id)
+        assert repo is not None  # noqa: S101 - created above
+        return seed(self, repo, folder)
 
     def _index_changed(self) -> None:
         """Catch up with commits whose process was killed before it could index them."""
@@ -212,6 +229,9 @@ class _App:
             return await dispatch(self.hub, _ROUTES, request)
         except HubError as error:
             return error_response(error)
+        except sqlite3.IntegrityError:
+            log.warning("A request lost a race against another one.", exc_info=True)
+            return error_response(ConflictError("What this is about was changed meanwhile."))
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 return error_response(NoSpaceError("The hub's disk is full."))

@@ -20,6 +20,7 @@ from zoo.hub.server.access import Caller, contributed_repo, writing_caller
 from zoo.hub.server.attributes import REGULAR_MAX_BYTES, Attributes, Ignored
 from zoo.hub.server.contents import blob_rows, pointer_text
 from zoo.hub.server.discussions import may_commit_to, open_pull_request, record_commit
+from zoo.hub.server.edits import Edits
 from zoo.hub.server.errors import (
     BadRequestError,
     PreconditionFailedError,
@@ -32,7 +33,7 @@ from zoo.hub.server.indexing import index_head
 from zoo.hub.server.names import branch_ref, split_path
 from zoo.hub.server.objects import OID
 from zoo.hub.server.receiving import disk_full_is_said, receive
-from zoo.hub.server.repository import MAIN, Edits, Repository, Signature
+from zoo.hub.server.repository import MAIN, Repository, Signature
 from zoo.hub.server.routing import API, REVISION, Call, Routes, answer, take
 from zoo.hub.server.store import Repo
 

@@ -10,8 +10,9 @@ from dulwich.graph import find_merge_base
 from dulwich.objects import ObjectID
 from dulwich.patch import write_blob_diff
 
+from zoo.hub.server.edits import Edits
 from zoo.hub.server.errors import ConflictError
-from zoo.hub.server.repository import Edits, Repository, Signature
+from zoo.hub.server.repository import Repository, Signature
 
 _DIFFED_MAX_BYTES = 100 << 10
 _DIFF_MAX_BYTES = 1 << 20

@@ -131,6 +131,8 @@ def delete(call: Call) -> Response:
     with call.hub.repositories.writing(repo.uid):
         call.hub.store.run("DELETE FROM repos WHERE uid = ?", repo.uid)
     remove_git(call.hub, repo.uid)
+    for xorbs in call.hub.xorbs.glob(f"{repo.uid}-*"):
+        shutil.rmtree(xorbs, ignore_errors=True)
     return answer({"success": True})
 
 

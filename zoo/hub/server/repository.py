@@ -17,18 +17,16 @@ from dulwich.pack import full_unpacked_object
 from dulwich.refs import Ref, check_ref_format
 from dulwich.repo import Repo as GitRepo
 
+from zoo.hub.server.edits import FOLDER_MODE, Edits
 from zoo.hub.server.errors import (
     ConflictError,
     EntryNotFoundError,
     ForbiddenError,
     NotFoundError,
     RevisionNotFoundError,
-    UnprocessableError,
 )
 
 MAIN: Final = Ref(b"refs/heads/main")
-FILE_MODE: Final = 0o100644
-FOLDER_MODE: Final = 0o040000
 _SHORT_SHA_MIN = 5
 _HEX = frozenset("0123456789abcdef")
 # Up to this many new objects are written one by one, more of them as one pack.
@@ -57,89 +55,6 @@ class Signature:
 
     author: str
     message: str
-
-
-class Edits:
-    """Changes to a tree, loading only the folders they touch."""
-
-    def __init__(self, repository: "Repository", root: ObjectID | None) -> None:
-        self._repository = repository
-        self._root = _Folder(repository.tree(root) if root else Tree())
-
-    def put(self, parts: Sequence[str], sha: ObjectID, mode: int = FILE_MODE) -> None:
-        """Place a blob at a path, making its folders.
-
-        Raises:
-            UnprocessableError: A folder is in its place, or a file in the place of a folder.
-        """
-        folder = self._root
-        for part in parts[:-1]:
-            step = folder.child(part, self._repository)
-            if step is None:
-                if part.encode() in folder.tree:
-                    raise UnprocessableError("“{part}” is a file, not a folder.", part=part)
-                step = folder.children[part.encode()] = _Folder(Tree())
-            folder = step
-        name = parts[-1].encode()
-        if name in folder.children or (name in folder.tree and S_ISDIR(folder.tree[name][0] or 0)):
-            raise UnprocessableError("“{path}” is a folder.", path="/".join(parts))
-        folder.tree[name] = (mode, sha)
-
-    def remove(self, parts: Sequence[str], *, folder_only: bool = False) -> None:
-        """Remove a file or a whole folder.
-
-        Raises:
-            EntryNotFoundError: There is none.
-        """
-        folder: _Folder | None = self._root
-        for part in parts[:-1]:
-            folder = folder.child(part, self._repository) if folder else None
-        name = parts[-1].encode()
-        if folder is not None:
-            if folder.children.pop(name, None) is not None:
-                if name in folder.tree:
-                    del folder.tree[name]
-                return
-            if name in folder.tree and (S_ISDIR(folder.tree[name][0] or 0) or not folder_only):
-                del folder.tree[name]
-                return
-        raise EntryNotFoundError(
-            "A file with this name doesn't exist: “{path}”.", path="/".join(parts)
-        )
-
-    def write(self) -> tuple[ObjectID, list[Tree]]:
-        """Return the new root's id and the trees to store; empty folders vanish."""
-        trees: list[Tree] = []
-        _collect(self._root, trees)
-        trees.append(self._root.tree)
-        return self._root.tree.id, trees
-
-
-class _Folder:
-    """One loaded tree and those of its folders that were loaded too."""
-
-    def __init__(self, tree: Tree) -> None:
-        self.tree = tree
-        self.children: dict[bytes, _Folder] = {}
-
-    def child(self, part: str, repository: "Repository") -> "_Folder | None":
-        name = part.encode()
-        if name in self.children:
-            return self.children[name]
-        if name not in self.tree or not S_ISDIR(self.tree[name][0] or 0):
-            return None
-        self.children[name] = _Folder(repository.tree(self.tree[name][1]))
-        return self.children[name]
-
-
-def _collect(folder: _Folder, trees: list[Tree]) -> None:
-    for name, child in folder.children.items():
-        _collect(child, trees)
-        if len(child.tree):
-            folder.tree[name] = (FOLDER_MODE, child.tree.id)
-            trees.append(child.tree)
-        elif name in folder.tree:
-            del folder.tree[name]
 
 
 class Repository:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anyio import to_thread
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -122,7 +123,8 @@ async def put_shard(call: Call) -> Response:
     try:
         files = await run_in_threadpool(lambda: parse_shard(received.path.read_bytes()))
         for file in files:
-            await run_in_threadpool(_make, call, folder, file)
+            # Not among the other workers' threads: building large files must not starve them.
+            await to_thread.run_sync(_make, call, folder, file, limiter=call.hub.materialising)
     finally:
         received.path.unlink(missing_ok=True)
     return answer({"result": 1})
@@ -137,7 +139,7 @@ def _make(call: Call, folder: Path, file: XetFile) -> None:
         return
     target = temporary(hub.temporary)
     try:
-        with disk_full_is_said(), hub.materialising:
+        with disk_full_is_said():
             sha256, size = materialise(file, lambda name: folder / name, target)
             if file.sha256 not in (None, sha256):
                 raise UnprocessableError("A file’s chunks do not make up its sha256.")
