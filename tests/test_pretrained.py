@@ -53,9 +53,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 
 
 @pytest.fixture(autouse=True)
-def surroundings(
-    server: Serving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
+def surroundings(server: Serving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(METHODS, "tint", Tint)
     monkeypatch.setenv("HF_ENDPOINT", server.url)
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from zoo.hub.server import Hub
 
@@ -74,12 +76,13 @@ class Serving:
 
 
 @contextmanager
-def serving(data: Path, **settings: Any) -> Iterator[Serving]:
-    """Serve a hub over ``data`` from a thread of this process."""
+def serving(data: Path, prefix: str = "", **settings: Any) -> Iterator[Serving]:
+    """Serve a hub over ``data`` from a thread of this process, mounted under ``prefix``."""
     hub = Hub(data, **settings)
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        app = Serving(hub, f"http://127.0.0.1:{listening.getsockname()[1]}")
-        config = uvicorn.Config(app, lifespan="off", log_level="critical", ws="none")
+        app = Serving(hub, f"http://127.0.0.1:{listening.getsockname()[1]}{prefix}")
+        site = Starlette(routes=[Mount(prefix, app)]) if prefix else app
+        config = uvicorn.Config(site, lifespan="off", log_level="critical", ws="none")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()

@@ -179,7 +179,26 @@ def test_a_private_repository_looks_like_none(server: Serving) -> None:
     assert "ada/secret" in models(get(server, "/?search=secret", Authorization=f"Bearer {TOKEN}"))
 
 
-def test_pages_work_under_a_prefix(tmp_path: Path) -> None:
+def test_pages_and_the_client_work_under_a_prefix(tmp_path: Path) -> None:
+    with serving(tmp_path / "site", prefix="/my-hub") as app:
+        token = app.hub.create_token("ada", "test")
+        folder = tmp_path / "checkpoint"
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")
+        (folder / "one.png").write_bytes(picture())
+        client = HubClient(app.url, tmp_path / "cache", token)
+        client.push(folder, "ada/x")
+        assert client.snapshot("ada/x")[0].joinpath("one.png").read_bytes() == picture()
+        html = get(app, "/") + get(app, "/ada/x") + get(app, "/ada/x/tree/main")
+        local = set(re.findall(r'(?:href|src)="(/[^"]*)"', html))
+        assert len(local) > 8
+        for address in local:
+            assert address.startswith("/my-hub/")
+            host = app.url.removesuffix("/my-hub")
+            assert httpx2.get(host + address).status_code == 200, address
+
+
+def test_pages_work_behind_a_proxy_that_takes_the_prefix_off(tmp_path: Path) -> None:
     with serving(tmp_path / "hub", public_url="http://zoo.example/models/") as app:
         app.hub.create_repo("ada/x")
         html = get(app, "/") + get(app, "/ada/x") + get(app, "/ada/x/tree/main")

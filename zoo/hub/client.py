@@ -53,6 +53,7 @@ HUGGING_FACE = "https://huggingface.co"
 
 TIMEOUT = 10.0  # seconds without an answer after which a hub counts as away
 FRESH = 10.0  # seconds for which a hub is not asked again what a revision is
+AWAY = 60.0  # seconds for which a hub that did not answer is done without, where that is possible
 TRIES = 3  # in a row that bring nothing, before a download is given up
 ROOM = 32 << 20  # bytes to leave free on the disk
 
@@ -114,7 +115,7 @@ class HubClient:
         self._token: str | Literal[False] = token or False
         self._api = HfApi(self.endpoint, token=self._token, library_name=LIBRARY)
         self._fresh: dict[tuple[str, str], tuple[float, Manifest]] = {}
-        self._away = -FRESH
+        self._away = -AWAY
 
     @property
     def offline(self) -> bool:
@@ -238,7 +239,7 @@ class HubClient:
             if manifest and time.monotonic() - asked < FRESH:
                 return manifest
             known = self.cache.last(repo_id, revision)
-        if known and (self.offline or time.monotonic() - self._away < FRESH):
+        if known and (self.offline or time.monotonic() - self._away < AWAY):
             return known
         try:
             info = self._ask(repo_id, revision)

@@ -421,7 +421,7 @@ def _card_html(readme: bytes | None, repo_url: str, commit: str, folder: str = "
     return _rendered(readme.decode("utf-8", "replace"), repo_url, commit, folder)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _rendered(readme: str, repo_url: str, commit: str, folder: str) -> Markup:
     tokens = _markdown.parse(_FRONT_MATTER.sub("", readme, count=1))
     for token in tokens:
