@@ -35,8 +35,7 @@ def main() -> None:
 @_DATA
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8080, show_default=True, help="Port; 0 takes a free one.")
-@click.option("--public-url", help="Address clients use, if a proxy hides it.")
-@click.option("--root-path", default="", help="Prefix that a proxy in front strips off.")
+@click.option("--public-url", help="Address clients use, with its prefix, if a proxy hides it.")
 @click.option("--closed", is_flag=True, help="Let nobody read without a token.")
 @click.option("--part-size", default=0, help="Cut LFS uploads into parts of this many MB.")
 @_BUCKET
@@ -45,7 +44,6 @@ def serve(
     host: str,
     port: int,
     public_url: str | None,
-    root_path: str,
     closed: bool,
     part_size: int,
     bucket: str | None,
@@ -76,7 +74,6 @@ def serve(
         hub.asgi,
         host=host,
         port=port,
-        root_path=root_path,
         http=SendfileProtocol,
         loop="asyncio",  # the only one whose sockets can send files
         ws="none",
@@ -93,7 +90,7 @@ def serve(
             listening.bind((host, port))
             listening.listen(2048)  # before the line below: who reads it may connect at once
             shown = f"[{host}]" if ":" in host else host
-            click.echo(f"Hub on http://{shown}:{listening.getsockname()[1]}{root_path}")
+            click.echo(f"Hub on http://{shown}:{listening.getsockname()[1]}")
 
             uvicorn.Server(config).run(sockets=[listening])
     except KeyboardInterrupt:

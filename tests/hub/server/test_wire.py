@@ -6,6 +6,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -310,10 +311,8 @@ def test_tokens_are_kept_as_hashes_and_never_logged(
         assert path.stat().st_mode & 0o077 == 0
 
 
-def test_a_closed_hub_tells_strangers_nothing(tmp_path: "os.PathLike[str]") -> None:
-    from pathlib import Path
-
-    hub = Hub(Path(tmp_path), closed=True)
+def test_a_closed_hub_tells_strangers_nothing(tmp_path: Path) -> None:
+    hub = Hub(tmp_path, closed=True)
     token = hub.create_token("dora", "t", role="read")
     hub.create_repo("dora/model")
     with serve(hub) as url, httpx2.Client(base_url=url) as raw:
@@ -325,15 +324,13 @@ def test_a_closed_hub_tells_strangers_nothing(tmp_path: "os.PathLike[str]") -> N
     hub.close()
 
 
-def test_mounted_under_a_prefix(tmp_path: "os.PathLike[str]") -> None:
+def test_mounted_under_a_prefix(tmp_path: Path) -> None:
     """The app's own site carries the hub under /hub; every address must say so."""
-    from pathlib import Path
-
     from starlette.applications import Starlette
     from starlette.routing import Mount
     from starlette.testclient import TestClient
 
-    hub = Hub(Path(tmp_path))
+    hub = Hub(tmp_path)
     token = hub.create_token("dora", "t")
     for name in ("a", "b"):
         hub.create_repo(f"dora/{name}")
@@ -348,4 +345,20 @@ def test_mounted_under_a_prefix(tmp_path: "os.PathLike[str]") -> None:
     created = client.post("/hub/api/repos/create", json={"name": "c"}, headers=headers)
     assert created.json()["url"] == "http://site/hub/dora/c"
     assert client.get("/hub/dora/a/resolve/main/.gitattributes").text.startswith("*.")
+    hub.close()
+
+
+def test_behind_a_proxy_with_a_prefix(tmp_path: Path) -> None:
+    from starlette.testclient import TestClient
+
+    hub = Hub(tmp_path, public_url="https://example.org/zoo/")
+    hub.create_repo("dora/a")
+    hub.create_repo("zoo/b")
+    client = TestClient(hub.asgi, base_url="http://inside")
+    for prefix in ("/zoo", ""):
+        answer = client.get(f"{prefix}/api/models/dora/a/tree/refs%2Fheads%2Fmain?limit=1")
+        assert answer.status_code == 200
+        listed = client.get(f"{prefix}/api/models?limit=1").links["next"]["url"]
+        assert listed.startswith("https://example.org/zoo/api/models?")
+    assert client.get("/zoo/zoo/b/resolve/main/.gitattributes").status_code == 200
     hub.close()

@@ -9,6 +9,7 @@ import threading
 import time
 from pathlib import Path
 from typing import IO, Final
+from urllib.parse import urlsplit
 
 from anyio import CapacityLimiter
 from starlette.requests import Request
@@ -86,6 +87,7 @@ class Hub:
     ) -> None:
         self.data = Path(data).absolute()
         self.public_url = public_url.rstrip("/") if public_url else None
+        self.prefix = urlsplit(self.public_url or "").path
         self.closed = closed
         self.part_bytes = part_bytes
         self.data.mkdir(parents=True, exist_ok=True)

@@ -105,7 +105,7 @@ class Call:
             if key not in params
         ]
         query += [(key, str(value)) for key, value in params.items()]
-        path = raw_path(self.request.scope)
+        path = raw_path(self.request.scope, self.hub.prefix)
         # The query may hold lone surrogates that a client escaped oddly; they stay question marks.
         text = urlencode(query, errors="replace")
         return {"Link": f'<{self.base_url}{path}?{text}>; rel="next"'}
@@ -175,17 +175,23 @@ class Routes:
         return iter(self.routes)
 
 
-def raw_path(scope: Any) -> str:
-    """Return the request's path as sent, without the prefix the hub is mounted under."""
+def raw_path(scope: Any, prefix: str = "") -> str:
+    """Return the request's path as sent, without the prefix the hub is mounted under.
+
+    Args:
+        scope: The request's ASGI scope; its ``root_path`` is taken off.
+        prefix: Taken off instead if there is no ``root_path``: a proxy that passes quoted slashes
+            through unharmed passes its own prefix through, too.
+    """
     raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
     path = raw.partition(b"?")[0].decode("ascii", "replace")
-    root = quote(scope.get("root_path", "").rstrip("/"))
+    root = quote(scope.get("root_path", "").rstrip("/")) or prefix
     return path[len(root) :] if root and path.startswith(root + "/") else path
 
 
 async def dispatch(hub: "Hub", routes: list[Route], request: Request) -> Response:
     """Find the route of ``request`` and run its handler."""
-    path = raw_path(request.scope)
+    path = raw_path(request.scope, hub.prefix)
     method = "GET" if request.method == "HEAD" else request.method
     for route in routes:
         if route.method != method or not (match := route.pattern.fullmatch(path)):
