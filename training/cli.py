@@ -63,15 +63,13 @@ def _check(kind: type[Any], form: Form, values: dict[str, Any]) -> Any:
 def _option(field: Field) -> click.Option:
     flag = "--" + field.name.replace("_", "-")
     names = [f"{flag}/--no-{flag[2:]}" if field.kind == "bool" else flag, field.name]
-    return click.Option(
-        names,
-        # Everything arrives as text: the form checks and converts, with one set of messages.
-        type=bool if field.kind == "bool" else str,
-        required=field.required,
-        default=field.default,
-        show_default=not field.required and field.default is not None,
-        help=_help(field),
-    )
+    # Everything arrives as text: the form checks and converts, with one set of messages.
+    options: dict[str, Any] = {"type": bool if field.kind == "bool" else str, "help": _help(field)}
+    if field.required:
+        options["required"] = True
+    elif field.default is not None:
+        options |= {"default": field.default, "show_default": True}
+    return click.Option(names, **options)
 
 
 def _help(field: Field) -> str:

@@ -103,7 +103,7 @@ def test_a_full_disk_leaves_no_half_a_pack(
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(DiskFullError, match="No space left"):
         pack(photos, tmp_path / "pack", 64)
     assert list(tmp_path.iterdir()) == []

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from tests.training.toys import (
     NAMES,
@@ -17,9 +18,10 @@ from tests.training.toys import (
     train_together,
     trainer_of,
 )
-from training import loop
 from training.loop import CHECKPOINT, METRICS, STATE, fit, forget_after, write
 from zoo.errors import CheckpointError, DiskFullError, InputError
+from zoo.methods import METHODS
+from zoo.methods.many_styles import ManyStyles
 
 
 def state_of(folder: Path) -> dict[str, Any]:
@@ -172,7 +174,7 @@ def test_a_full_disk_leaves_the_earlier_state(
         raise OSError(28, "No space left on device")
 
     trainer = trainer_of("johnson", recipe_of("johnson", photos, paintings, steps=4), run)
-    monkeypatch.setattr(loop.os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(DiskFullError, match="untouched"):
         fit(trainer)
     assert (state.read_bytes(), weights.read_bytes()) == before
@@ -204,3 +206,42 @@ def test_torn_metrics_are_repaired(tmp_path: Path) -> None:
     write(path, b'{"step": 1}\n{"step": 2}\n{"step": 3}\n{"st')
     forget_after(path, 2)
     assert path.read_text() == '{"step": 1}\n{"step": 2}\n'
+
+
+def test_new_styles_are_fitted_without_touching_the_known_ones(
+    photos: Path, paintings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(METHODS, "many_styles", ManyStyles)
+    fit(
+        trainer_of(
+            "many_styles", recipe_of("many_styles", photos, paintings), run_in(tmp_path / "a")
+        )
+    )
+    known = tmp_path / "a" / CHECKPOINT
+    recipe = recipe_of("many_styles", photos, paintings, add_to=known, average=0.0)
+    trainer = trainer_of("many_styles", recipe, run_in(tmp_path / "b"))
+    before = {name: value.clone() for name, value in trainer.method.state_dict().items()}
+    fit(trainer)
+    for name, value in trainer.method.state_dict().items():
+        if "norms" in name:
+            assert torch.equal(value[:4], before[name][:4]), name
+            assert not torch.equal(value[4:], before[name][4:]), name
+        else:
+            assert torch.equal(value, before[name]), name
+
+
+def test_training_starts_from_a_checkpoint_that_fits(
+    photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    fit(trainer_of("johnson", recipe_of("johnson", photos, paintings), run_in(tmp_path / "a")))
+    made = tmp_path / "a" / CHECKPOINT
+    recipe = recipe_of("johnson", photos, paintings, start_from=made)
+    started = trainer_of("johnson", recipe, run_in(tmp_path / "b")).method.state_dict()
+    stored = load_file(made / "model.safetensors")
+    assert all(torch.equal(value, stored[name].float()) for name, value in started.items())
+    with pytest.raises(CheckpointError, match="cannot start"):
+        trainer_of(
+            "johnson",
+            recipe_of("johnson", photos, paintings, start_from=made, width=8),
+            run_in(tmp_path / "c"),
+        )

@@ -107,7 +107,8 @@ class StyleSwap(Method):
         size = min(patch_size, *content.shape[2:], *style.shape[2:])
         if self.config.published:
             return rebuild(style, match(content, style, size), size)
-        # Differs from the paper: see StyleSwapConfig.
+        # Differs from the paper: features are compared, and averaged, at mean 0 and deviation 1,
+        # and get the style's mean and deviation at the end; see StyleSwapConfig.
         mean, deviation = mean_std(style)
         chosen = match(standardised(content), standardised(style), size)
         return standardised(rebuild(style, chosen, size)) * deviation + mean

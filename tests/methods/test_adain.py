@@ -1,0 +1,61 @@
+import pytest
+import torch
+from torch import Tensor
+
+from zoo.errors import InputError
+from zoo.methods.adain import AdaIN, AdaINConfig, adain
+
+
+@pytest.fixture(scope="module")
+def method() -> AdaIN:
+    torch.manual_seed(0)
+    return AdaIN(AdaINConfig(width=4)).eval().requires_grad_(False)
+
+
+def picture(seed: int, height: int = 48, width: int = 64) -> Tensor:
+    return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(seed))
+
+
+def test_adain_gives_channels_the_styles_mean_and_deviation() -> None:
+    content, style = torch.randn(2, 5, 9, 7), 3 * torch.randn(2, 5, 4, 8) + 2
+    found = adain(content, style)
+    for b in range(2):
+        for c in range(5):
+            mean, deviation = content[b, c].mean(), content[b, c].std(correction=0)
+            target = style[b, c].std(correction=0), style[b, c].mean()
+            expected = (content[b, c] - mean) / deviation * target[0] + target[1]
+            torch.testing.assert_close(found[b, c], expected, atol=1e-3, rtol=1e-3)
+
+
+def test_strength_goes_from_the_photo_to_the_style(method: AdaIN) -> None:
+    content, style = picture(0), picture(1, 40, 40) ** 3
+    torch.testing.assert_close(method(content, style, strength=0.0), content, atol=1e-5, rtol=0)
+    away = [(method(content, style, strength=s) - content).abs().mean() for s in (0.1, 0.5, 1.0)]
+    assert 0 < away[0] < away[1] < away[2]
+
+
+def test_styles_are_blended_by_their_shares(method: AdaIN) -> None:
+    content, first, second = picture(0), picture(1) ** 3, picture(2).sqrt()
+    alone = method(content, first)
+    same = method(content, first, more_styles=[first, first], style_weights=[1.0, 2.0, 3.0])
+    torch.testing.assert_close(same, alone, atol=2e-3, rtol=0)
+    only = method(content, second, more_styles=[first], style_weights=[0.0, 1.0])
+    torch.testing.assert_close(only, alone, atol=2e-3, rtol=0)
+    between = method(content, first, more_styles=[second])
+    assert not torch.allclose(between, alone, atol=1e-3)
+    with pytest.raises(InputError, match="3 shares for 2 pictures"):
+        method(content, first, more_styles=[second], style_weights=[1.0, 1.0, 1.0])
+
+
+def test_a_batch_of_two_is_two_singles(method: AdaIN) -> None:
+    contents, styles = torch.cat([picture(0), picture(1)]), torch.cat([picture(2), picture(3)])
+    together = method(contents, styles)
+    for i in range(2):
+        alone = method(contents[i, None], styles[i, None])
+        torch.testing.assert_close(together[i, None], alone, atol=2e-3, rtol=0)
+
+
+def test_a_flat_style_picture_does_no_harm(method: AdaIN) -> None:
+    result = method(picture(0), torch.full((1, 3, 16, 16), 0.5))
+    assert result.isfinite().all()
+    assert 0 <= result.min() <= result.max() <= 1

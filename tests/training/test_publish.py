@@ -1,0 +1,103 @@
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from tests.training.toys import recipe_of, run_in, trainer_of
+from training.loop import fit
+from training.publish import curves, departures, main, publish
+from zoo import card, checkpoint
+from zoo.card import Metric
+from zoo.errors import CheckpointError
+from zoo.methods import METHODS
+from zoo.methods.adain import AdaIN
+
+
+@pytest.fixture
+def run(photos: Path, paintings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A finished run of AdaIN."""
+    monkeypatch.setitem(METHODS, "adain", AdaIN)
+    settings = run_in(tmp_path / "run")
+    fit(trainer_of("adain", recipe_of("adain", photos, paintings, steps=3), settings))
+    return settings.out
+
+
+def test_a_run_becomes_a_checkpoint_with_a_card(
+    run: Path, photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "published"
+    metric = Metric(name="Content loss", value=1.5, data="2 photos")
+    publish(
+        run,
+        out,
+        "zoo/toy",
+        contents=sorted(photos.iterdir())[:2],
+        styles=sorted(paintings.iterdir())[:1],
+        size=48,
+        metrics=[metric],
+        licenses={"photos": "made by the tests"},
+        limits=("It is a toy.",),
+    )
+    facts = card.parse((out / "README.md").read_text())
+    assert facts.repo_id == "zoo/toy"
+    assert [(d.name, d.pictures, d.license) for d in facts.datasets] == [
+        (photos.name, 5, "made by the tests"),
+        (paintings.name, 4, "not stated"),
+    ]
+    assert all(len(data.sha256) == 64 for data in facts.datasets)
+    assert facts.recipe == json.loads((out / "recipe.json").read_text())
+    assert "photos" not in facts.recipe
+    assert facts.metrics == (metric,)
+    assert "3 steps of 2 pictures, where the full recipe makes 160000" in facts.limits[0]
+    assert facts.limits[1:] == ("It is a toy.",)
+    assert any("untouched photo" in sentence for sentence in facts.departures)
+    for name in facts.samples:
+        assert (out / name).stat().st_size > 500
+    loaded = checkpoint.load(out)
+    trained = checkpoint.load(run / "checkpoint")
+    assert all(torch.equal(loaded.state_dict()[k], v) for k, v in trained.state_dict().items())
+
+
+def test_publishing_again_keeps_nothing_of_the_old_card(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "published"
+    publish(run, out, "zoo/first", limits=("Gone.",))
+    publish(run, out, "zoo/second")
+    text = (out / "README.md").read_text()
+    assert "zoo/second" in text
+    assert "Gone." not in text
+
+
+def test_an_unfinished_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "recipe.json").write_text("{}")
+    with pytest.raises(CheckpointError, match=r"run\.json"):
+        publish(tmp_path, tmp_path / "out", "zoo/none")
+    result = CliRunner().invoke(main, [str(tmp_path), "zoo/none"])
+    assert result.exit_code == 2
+    assert "no run" in result.stderr
+
+
+def test_curves_are_a_picture_of_all_losses() -> None:
+    lines = [
+        {"step": n, "total": 10 / n, "lr": 0.1} | ({"a<b": 1.0} if n > 50 else {})
+        for n in range(1, 101)
+    ]
+    root = ElementTree.fromstring(curves(lines, points=20))
+    drawn = root.findall("{http://www.w3.org/2000/svg}polyline")
+    assert len(drawn) == 2
+    points = [tuple(map(float, p.split(","))) for p in drawn[0].attrib["points"].split()]
+    assert len(points) == 20
+    heights = [y for _, y in points]
+    assert heights == sorted(heights)  # the loss falls, and y grows downwards
+    assert heights[0] == 30
+
+
+def test_departures_are_read_from_the_code() -> None:
+    from zoo.methods import adain, fast_photo_style
+
+    found = departures([adain, fast_photo_style, None])
+    assert len(found) == 2
+    assert found[0].endswith("and not a copy of it.")
+    assert found[1].startswith("Differs from the published code: there is no identity")
