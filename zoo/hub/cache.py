@@ -153,10 +153,9 @@ class Cache:
 
     def _is_right(self, path: Path, file: File) -> bool:
         try:
-            stat = path.stat()
+            mark = _mark(path, file)
         except FileNotFoundError:
             return False
-        mark = file.content, stat.st_size, stat.st_mtime_ns
         if self._hashed.get(path) != mark:
             if not file.is_at(path):
                 return False
@@ -203,11 +202,14 @@ class Cache:
         return False
 
     def finish(self, manifest: Manifest) -> None:
-        """Give a download, whole now, its name."""
+        """Give a download, whole and checked now, its name."""
         part = self.home(manifest.repo_id) / ".part" / manifest.commit
         _sync(part)
-        part.rename(self.path(manifest))
+        folder = self.path(manifest)
+        part.rename(folder)
         _sync(self.home(manifest.repo_id))
+        for file in manifest.files:  # each was hashed while it arrived or when it was found
+            self._hashed[folder / file.path] = _mark(folder / file.path, file)
 
     @contextmanager
     def lock(self, repo_id: str, report: Report) -> Iterator[None]:
@@ -323,6 +325,12 @@ def file_size(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
+
+
+def _mark(path: Path, file: File) -> tuple[str, int, int]:
+    """What changes when a file does."""
+    stat = path.stat()
+    return file.content, stat.st_size, stat.st_mtime_ns
 
 
 def _write(path: Path, text: str) -> None:
