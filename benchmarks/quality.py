@@ -1,0 +1,180 @@
+"""How good a checkpoint is, over photos it was not trained on.
+
+    python -m benchmarks.quality FOLDER --photos DIR --styles DIR [--size 256] [--out quality.json]
+
+Networks that know their styles by heart (Johnson, many styles) are measured by their own paper's
+yardstick: the objective of Gatys et al. on their results, beside that of the optimisation itself
+after 50 steps of L-BFGS from the photo. Networks for any style (AdaIN, style-swap) are measured by
+the style loss of their results as a share of the untouched photo's, and by the distance from the
+photo at relu4_2. The faults of `training.faults` are measured for both. The JSON is what
+`python -m training.publish --metrics` takes.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from statistics import mean
+
+import click
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from training import faults
+from training.data import pictures_in
+from zoo import checkpoint, images
+from zoo.card import Metric
+from zoo.method import Method
+from zoo.methods.gatys import CONTENT_LAYER, Objective, optimise
+from zoo.methods.many_styles import ManyStyles
+from zoo.nn.vgg import vgg19
+
+STEPS = 50  # of the optimisation that is the yardstick
+
+
+def load(path: Path, size: int, multiple: int = 8) -> Tensor:
+    """A picture with a longer side of ``size``, ``(1, 3, H, W)``, cut to ``multiple``."""
+    tensor = images.to_tensor(images.fit(images.open_picture(path).image, size))
+    height, width = (side // multiple * multiple for side in tensor.shape[2:])
+    return tensor[..., :height, :width]
+
+
+def by_heart(
+    repaint: Callable[[Tensor, int], Tensor],
+    photos: list[Tensor],
+    styles: list[Tensor],
+    steps: int = STEPS,
+) -> dict[str, float]:
+    """Gatys objective of the results, of 50 steps of optimisation, and of the photos themselves.
+
+    Args:
+        repaint: Makes a result of a photo and the number of a style.
+        photos: Each is tried with one style, in turn.
+        styles: The pictures that the network knows by heart.
+        steps: Of L-BFGS.
+    """
+    sums: dict[str, list[float]] = {"network": [], "optimised": [], "untouched": []}
+    encoder = vgg19(device=photos[0].device)
+    for number, photo in enumerate(photos):
+        which = number % len(styles)
+        objective = Objective(encoder, photo, [(styles[which], 1.0)])
+        with torch.no_grad():
+            sums["untouched"].append(float(objective(photo)))
+            sums["network"].append(float(objective(repaint(photo, which))))
+        picture = photo.clone().requires_grad_()
+        for _ in optimise(picture, objective, steps, "lbfgs"):
+            pass
+        with torch.no_grad():
+            sums["optimised"].append(float(objective(picture)))
+    return {name: mean(values) for name, values in sums.items()}
+
+
+@torch.no_grad()
+def any_style(method: Method, photos: list[Tensor], styles: list[Tensor]) -> dict[str, float]:
+    """Style loss relative to the untouched photo's, and error at relu4_2 relative to its power."""
+    encoder = vgg19(device=photos[0].device)
+    style_losses, content_errors = [], []
+    for number, photo in enumerate(photos):
+        style = styles[number % len(styles)]
+        objective = Objective(encoder, photo, [(style, 1.0)])
+        result = method(photo, style)
+        untouched = objective.terms(photo)["style"]
+        style_losses.append(float(objective.terms(result)["style"] / untouched))
+        found, wanted = (encoder(p, [CONTENT_LAYER])[CONTENT_LAYER] for p in (result, photo))
+        content_errors.append(float(F.mse_loss(found, wanted) / wanted.square().mean()))
+    return {"style": mean(style_losses), "content": mean(content_errors)}
+
+
+@torch.no_grad()
+def faults_of(
+    repaint: Callable[[Tensor, int], Tensor], photos: Iterable[Tensor], styles: list[Tensor]
+) -> dict[str, float]:
+    """Mean of each fault; colours and contrast are compared with the style's."""
+    found: dict[str, list[float]] = {}
+    for number, photo in enumerate(photos):
+        which = number % len(styles)
+        result = repaint(photo, which)
+        for name, value in (
+            ("checkerboard", faults.checkerboard(result, photo)),
+            ("frame", faults.frame(result, photo)),
+            ("color_drift", faults.color_drift(result, styles[which])),
+            ("contrast", faults.contrast(result, styles[which])),
+        ):
+            found.setdefault(name, []).append(value)
+    return {name: mean(values) for name, values in found.items()}
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--photos", type=click.Path(path_type=Path), required=True)
+@click.option("--styles", type=click.Path(path_type=Path), required=True)
+@click.option("--size", default=256, show_default=True, help="Longer side in pixels.")
+@click.option("--count", default=20, show_default=True, help="Photos.")
+@click.option("--device", default="cpu", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path))
+def main(
+    folder: Path, photos: Path, styles: Path, size: int, count: int, device: str, out: Path | None
+) -> None:
+    """Measure the checkpoint in FOLDER."""
+    method = checkpoint.load(folder).to(device)
+    names = getattr(method.config, "styles", None) or (getattr(method.config, "style", ""),)
+    known = {path.stem: path for path in pictures_in(styles)}
+    heart = any(names)
+    paths = [known[name] for name in names] if heart else list(known.values())
+    pictures = [load(path, size).to(device) for path in pictures_in(photos)[:count]]
+    style_pictures = [load(path, size).to(device) for path in paths]
+
+    def repaint(photo: Tensor, which: int) -> Tensor:
+        if not heart:
+            return method(photo, style_pictures[which])
+        return method(photo, painting=which) if isinstance(method, ManyStyles) else method(photo)
+
+    data = f"{len(pictures)} photos not trained on, {size} px"
+    metrics = []
+    if heart:
+        values = by_heart(repaint, pictures, style_pictures)
+        layers = "VGG-19 relu4_2 and Gram relu1_1 to 5_1"
+        for name, key in (
+            ("Gatys objective", "network"),
+            (f"Gatys objective of {STEPS} L-BFGS steps", "optimised"),
+            ("Gatys objective of the photo", "untouched"),
+        ):
+            metrics.append(
+                Metric(name=name, value=values[key], features=layers, data=data, better="lower")
+            )
+    else:
+        values = any_style(method, pictures, style_pictures)
+        metrics = [
+            Metric(
+                name="Style loss, share of the photo's",
+                value=values["style"],
+                features="VGG-19 Gram relu1_1 to 5_1",
+                data=data,
+                better="lower",
+            ),
+            Metric(
+                name="Content error, relative",
+                value=values["content"],
+                features="VGG-19 relu4_2",
+                data=data,
+                better="lower",
+            ),
+        ]
+    words = {
+        "checkerboard": "Checkerboard, powers of ten above the photo",
+        "frame": "Frame of 4 px",
+        "color_drift": "Colour drift from the style",
+        "contrast": "Contrast, share of the style's",
+    }
+    for name, value in faults_of(repaint, pictures, style_pictures).items():
+        metrics.append(Metric(name=words[name], value=value, features="pixels", data=data))
+    rounded = [asdict(metric) | {"value": float(f"{metric.value:.4g}")} for metric in metrics]
+    for metric in rounded:
+        print(f"{metric['name']:45} {metric['value']}")
+    if out:
+        out.write_text(json.dumps(rounded, indent=2))
+
+
+if __name__ == "__main__":
+    main()
