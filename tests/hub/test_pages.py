@@ -179,6 +179,20 @@ def test_a_private_repository_looks_like_none(server: Serving) -> None:
     assert "ada/secret" in models(get(server, "/?search=secret", Authorization=f"Bearer {TOKEN}"))
 
 
+def test_gated_files_and_closed_hubs_are_for_members(tmp_path: Path) -> None:
+    with serving(tmp_path / "hub", closed=True) as app:
+        app.hub.create_token("ada", "test", value=TOKEN)
+        app.hub.create_token("bob", "test", value="token-of-bob")
+        api = HfApi(app.url, token=TOKEN)
+        api.create_repo("ada/gated")
+        api.update_repo_settings("ada/gated", gated="auto")
+        assert "to members only" in get(app, "/")
+        get(app, "/ada/gated", 404)
+        assert models(get(app, "/", Authorization="Bearer token-of-bob")) == ["ada/gated"]
+        get(app, "/ada/gated", 403, Authorization="Bearer token-of-bob")
+        get(app, "/ada/gated", Authorization=f"Bearer {TOKEN}")
+
+
 def test_pages_and_the_client_work_under_a_prefix(tmp_path: Path) -> None:
     with serving(tmp_path / "site", prefix="/my-hub") as app:
         token = app.hub.create_token("ada", "test")
