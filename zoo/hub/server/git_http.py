@@ -44,16 +44,17 @@ _SERVICES = ("git-upload-pack", "git-receive-pack")
 _NO_CACHE = {"Cache-Control": "no-cache, max-age=0, must-revalidate"}
 _ZERO = b"0" * 40
 # What a push may hold beside large files, which travel on their own.
-_MAX_PUSH_BYTES = 4 << 30
+_MAX_PUSH_BYTES = 1 << 30
 _IN_MEMORY = 1 << 20
 
 
-def _repo(call: Call, service: str) -> Repo:
-    """Return the repository; git sends a password only after it was asked for one."""
+def _repo(call: Call, service: str) -> tuple[Repo, str]:
+    """Return the repository and who pushes; git sends a password only when asked for one."""
     try:
         if service == "git-receive-pack":
-            return writable_repo(call)[0]
-        return readable_repo(call)
+            repo, caller = writable_repo(call)
+            return repo, str(caller.name)
+        return readable_repo(call), ""
     except HubError as error:
         if error.status == 401:
             error.headers["WWW-Authenticate"] = 'Basic realm="hub", charset="UTF-8"'
@@ -66,7 +67,7 @@ def info_refs(call: Call) -> Response:
     service = call.query("service") or ""
     if service not in _SERVICES:
         raise ForbiddenError("This hub speaks git’s smart protocol only.")
-    repo = _repo(call, service)
+    repo, _ = _repo(call, service)
     out = BytesIO()
     with call.hub.repositories.open(repo.uid) as repository:
         handler = _handler(call.hub, repo, "", repository, service, BytesIO(), out, True)
@@ -81,21 +82,21 @@ def info_refs(call: Call) -> Response:
 async def service(call: Call) -> Response:
     """Run one exchange: the request is on disk before the answer begins."""
     name = call.params["service"]
-    repo = await run_in_threadpool(_repo, call, name)
+    repo, author = await run_in_threadpool(_repo, call, name)
     expected = f"application/x-{name}-request"
     if call.request.headers.get("content-type") != expected:
         raise ForbiddenError("This address is for git.")
     received = await receive(call.request, call.hub.temporary, limit=_MAX_PUSH_BYTES)
     try:
         with disk_full_is_said():
-            out = await run_in_threadpool(_exchange, call, repo, name, received.path)
+            out = await run_in_threadpool(_exchange, call, repo, author, name, received.path)
     finally:
         received.path.unlink(missing_ok=True)
     kind = f"application/x-{name}-result"
     return StreamingResponse(_chunks(out), media_type=kind, headers=_NO_CACHE)
 
 
-def _exchange(call: Call, repo: Repo, service: str, body: Path) -> IO[bytes]:
+def _exchange(call: Call, repo: Repo, author: str, service: str, body: Path) -> IO[bytes]:
     gzipped = call.request.headers.get("content-encoding") in ("gzip", "x-gzip")
     # An answer is a pack of everything but large files; small ones never touch the disk.
     out = SpooledTemporaryFile(_IN_MEMORY, dir=str(call.hub.temporary))  # noqa: SIM115 - sent later
@@ -104,9 +105,6 @@ def _exchange(call: Call, repo: Repo, service: str, body: Path) -> IO[bytes]:
     try:
         with body.open("rb") as file, lend(repo.uid) as repository:
             source = cast("IO[bytes]", _Inflated(file)) if gzipped else file
-            author = ""
-            if service == "git-receive-pack":
-                author = str(writable_repo(call)[1].name)
             handler = _handler(call.hub, repo, author, repository, service, source, out, False)
             handler.handle()
             if service == "git-receive-pack":

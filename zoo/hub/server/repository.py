@@ -6,6 +6,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from stat import S_ISDIR
 from typing import Final, cast
@@ -324,7 +325,7 @@ class Repositories:
             blobs: dict[ObjectID, Callable[[], bytes]] = {}
             for path, content in files.items():
                 sha = Blob.from_string(content).id
-                blobs[sha] = lambda content=content: content  # type: ignore[misc]
+                blobs[sha] = partial(bytes, content)
                 edits.put(path.split("/"), sha)
             root, trees = edits.write()
             commit = repository.commit_tree((), root, signature, trees, blobs)
