@@ -17,6 +17,11 @@ COMMANDS = {
     "push": ("zoo.hub.commands:push", "Upload a checkpoint to a hub."),
     "pull": ("zoo.hub.commands:pull", "Download a checkpoint from a hub."),
     "verify": ("zoo.hub.commands:verify", "Hash the downloaded checkpoints again."),
+    "serve": ("zoo.hub.cli:serve", "Run a hub over one data folder."),
+    "token": ("zoo.hub.cli:token", "Create, list and revoke a hub's tokens."),
+    "user": ("zoo.hub.cli:user", "Add people to a hub."),
+    "gc": ("zoo.hub.cli:gc", "Remove what nothing on a hub refers to any more."),
+    "fsck": ("zoo.hub.cli:fsck", "Check everything that a hub holds."),
 }
 
 
