@@ -3,6 +3,7 @@
 import gradio as gr
 
 from space import api, parts
+from space.controls import GLUE
 from space.custom import CUSTOM
 from space.jobs import LONGEST_QUEUE, Lane
 from space.speed import Speed
@@ -53,6 +54,6 @@ def build_app(runtime: Runtime, site: Site | None = None) -> gr.Blocks:
             queue=False,
             show_progress="hidden",
             api_visibility="private",
-        )
+        ).then(None, None, None, js="() => sz.arrived()", **GLUE)
     blocks.queue(max_size=4 * LONGEST_QUEUE, default_concurrency_limit=16)
     return blocks

@@ -17,11 +17,9 @@ RADIO_UP_TO = 4  # more choices than this go into a dropdown
 SLIDER_UP_TO = 10_000  # a wider range of whole numbers is typed
 
 # Events that only rearrange the page: not queued, not in the API, nothing spins.
-GLUE: dict[str, Any] = {
-    "queue": False,
-    "show_progress": "hidden",
-    "api_visibility": "private",
-}
+GLUE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+# The same for events that may bring up a message: Gradio sends those through its queue alone.
+TELLING: dict[str, Any] = GLUE | {"queue": True}
 
 
 def as_is(value: Any) -> Any:
@@ -108,17 +106,17 @@ def picture(item: Field, elem_id: str) -> Entry:
         height = 300 if photo else 180
         box = picture_box(item.label, elem_id, photo=photo, height=height)
         if not photo:  # the tab has more to do with a photo
-            box.upload(check_upload, box, box, preprocess=False, **GLUE)
+            box.upload(check_upload, box, box, preprocess=False, **TELLING)
         return Entry(item, (box,), show=lambda value: (gr.skip(),))
     options = [{"id": p.id, "name": p.name, "src": p.thumbnail} for p in examples]
     if not item.required:
         options.insert(0, {"id": "", "name": "None", "src": ""})
     pick = parts.picker(item.label, options, options[0]["id"], f"{elem_id}-pick")
     box = picture_box("Or your own", elem_id, photo=False, height=150)
-    box.upload(check_upload, box, box, preprocess=False, **GLUE).then(
-        None, box, pick, js="(own) => own ? null : sz.skip(1)[0]", **GLUE
-    )
-    pick.change(None, None, box, js="() => null", **GLUE)
+    box.upload(check_upload, box, box, preprocess=False, **TELLING)
+    box.upload(None, None, pick, js="() => null", **GLUE)
+    # A visitor's pick only: an upload unpicks, and that must not throw the upload away.
+    pick.input(None, None, box, js="() => null", **GLUE)
 
     def read(picked: str | None, own: str | None) -> str | None:
         example = preset(item.name, picked)

@@ -120,7 +120,7 @@ def picker(
             if (event.target.value === props.value) return;
             const value = event.target.value;
             props.value = value;
-            trigger('change');
+            trigger('input');
             requestAnimationFrame(() => {
                 sync();
                 const input = element.querySelector('input:checked');

@@ -49,7 +49,11 @@ Message = MutableMapping[str, Any]
 
 
 def make_site(
-    runtime: Runtime, *, auth: tuple[str, str] | None = None, root_path: str = ""
+    runtime: Runtime,
+    *,
+    auth: tuple[str, str] | None = None,
+    root_path: str = "",
+    measure: bool = True,
 ) -> FastAPI:
     """The whole site as an ASGI application.
 
@@ -57,6 +61,7 @@ def make_site(
         runtime: Runs the methods.
         auth: User and password that everybody has to give; None for no such thing.
         root_path: Path under which a proxy shows the site, such as ``/studio``.
+        measure: On a CPU, find out in the background how long the methods take.
     """
     site = share(runtime)
     blocks = build_app(runtime, site)
@@ -65,7 +70,7 @@ def make_site(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         sweeper = Sweeper()
         sweeper.start()
-        if not runtime.on_gpu:
+        if measure and not runtime.on_gpu:
             site.speed.start({tab.name: sample_inputs(tab.form) for tab in site.tabs})
         yield
         site.speed.stop()

@@ -39,13 +39,22 @@ class Speed:
         self._lane = lane
         self._rates: dict[str, float] = {}
         self._totals: dict[str, int] = {}
+        self._largest: dict[str, float] = {}
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
 
     def learn(self, record: Record, total: int) -> None:
-        """Take the figure of a finished run of ``total`` steps."""
-        self._rates[record.method] = record.seconds / (record.width * record.height * total / 1e6)
-        self._totals[record.method] = total
+        """Take the figure of a finished run of ``total`` steps.
+
+        A smaller run than one seen before says less: more of it is overhead.
+        """
+        work = record.width * record.height * total / 1e6
+        if work >= self._largest.get(record.method, 0):
+            self._note(record.method, record.seconds, work, total)
+
+    def _note(self, method: str, seconds: float, work: float, total: int) -> None:
+        self._rates[method] = seconds / work
+        self._largest[method], self._totals[method] = work, total
 
     def estimate(self, method: str, size: int, steps: int | None = None) -> float | None:
         """Seconds for a photo with a longer side of ``size`` pixels; None until measured.
@@ -103,8 +112,7 @@ class Speed:
         # The first step also warms up, so it counts only where there is no other.
         seconds, steps = (now - first_at, steps) if steps else (now - began, 1)
         height, width = progress.tensors.shape[2:]
-        self._rates[name] = seconds / (width * height * steps / 1e6)
-        self._totals[name] = progress.total
+        self._note(name, seconds, width * height * steps / 1e6, progress.total)
         log.info("%s: %.2f s for a step and megapixel", name, self._rates[name])
         return True
 

@@ -14,7 +14,7 @@ import gradio as gr
 
 from space import parts, status
 from space.components import Dropdown
-from space.controls import GLUE, Entry, entry
+from space.controls import GLUE, TELLING, Entry, entry
 from space.jobs import Finished, Job, Lane, Stopped, Working
 from space.links import record_in, settings_from
 from space.pictures import PHOTOS, preset, refusal
@@ -261,7 +261,7 @@ class Tab:
             self.run,
             values,
             [
-                self.go, self.stop, self.hint, self.note, self.empty, self.preview, self.many,
+                self.go, self.stop, self.note, self.empty, self.preview, self.many,
                 self.slider, self.status, self.actions, self.download, self.send, self.shown,
                 self.results, self.history, site.last_photo,
             ],
@@ -298,7 +298,7 @@ class Tab:
         others = [tab for tab in site.photo_tabs if tab is not self]
         accepted = [self.photo, site.last_photo, self.offered, self.offer]
         seen = "() => { sz.photoSeen(); return []; }"
-        self.photo.upload(self.accept, self.photo, accepted, preprocess=False, **GLUE).then(
+        self.photo.upload(self.accept, self.photo, accepted, preprocess=False, **TELLING).then(
             None, None, None, js=seen, **GLUE
         )
         self.strip.click(self.take_example, None, accepted, **GLUE).then(
@@ -372,8 +372,8 @@ class Tab:
             self.site.last_photo: inputs.get("content") or gr.skip(),
         }
         try:
-            yield from self._follow(job, repo_id, language, earlier, self.picks(values))
-            yield idle
+            for updates, last in self._follow(job, repo_id, language, earlier, self.picks(values)):
+                yield updates | idle if last else updates
         except ZooError as error:
             words = tell(language, error)
             yield idle | shown_before | {self.note: status.alert(words)}
@@ -399,7 +399,8 @@ class Tab:
         language: str,
         earlier: list[Result],
         picks: Mapping[str, str],
-    ) -> Iterator[Updates]:
+    ) -> Iterator[tuple[Updates, bool]]:
+        """What changes on the page, and whether it is the last change."""
         told, previewed, drawn = "", 0, float("-inf")
         for state in job.follow():
             updates: Updates = {}
@@ -407,10 +408,10 @@ class Tab:
                 words = "Stopped. Nothing was changed."
                 if previewed:
                     words = "Stopped. The last preview is kept."
-                yield {self.status: status.plain(say(language, words))}
+                yield {self.status: status.plain(say(language, words))}, True
                 return
             if isinstance(state, Finished):
-                yield self._finished(state, language, earlier, picks)
+                yield self._finished(state, language, earlier, picks), True
                 return
             words = status.doing(language, state, repo_id)
             if words != told:
@@ -420,7 +421,7 @@ class Tab:
                 if now - drawn >= PREVIEW_EVERY and progress.number > previewed:
                     previewed, drawn = progress.number, now
                     updates |= self._stage(preview=progress.pictures()[0])
-            yield updates or {self.status: gr.skip()}
+            yield updates or {self.status: gr.skip()}, False
 
     def _finished(
         self, state: Finished, language: str, earlier: list[Result], picks: Mapping[str, str]
@@ -436,7 +437,6 @@ class Tab:
                 [(one.thumbnail, str(number)) for number, one in enumerate(results, 1)],
                 visible=len(results) > 1,
             ),
-            self.hint: self.hint_for(language),
             self.send: Dropdown(
                 [(say(language, tab.method.title), tab.name) for tab in self._targets],
                 value=None,

@@ -46,7 +46,7 @@
     });
     history.replaceState(null, '', '?' + query);
     const done = await copy(location.href);
-    const words = sz.t(done ? 'Link copied' : 'The link is in the address bar');
+    const words = done ? sz.t('Link copied') : sz.t('The link is in the address bar');
     announce(words);
     const button = document.querySelector(`#${tab}-link`);
     if (button) {
@@ -57,7 +57,10 @@
     return [];
   };
 
-  sz.photoSeen = () => document.body.classList.add('sz-has-photo');
+  /* The settings of the link are in their places. */
+  sz.arrived = () => { document.body.classList.add('sz-arrived'); return []; };
+  /* Not on the body: Gradio prefixes every rule of the style sheet with its own container. */
+  sz.photoSeen = () => { document.getElementById('methods').dataset.photo = '1'; };
 
   /* On a phone the result lies below the fold. */
   sz.showResult = (tab) => {
@@ -141,6 +144,10 @@
     '.block img:not([alt]), .block img[alt=""]': (image) => {
       const label = image.closest('.block').querySelector('[data-testid=block-label]');
       if (label) image.alt = label.textContent.trim();
+    },
+    '[data-testid=imageslider-image]': (image) => {
+      const words = image.matches('.fixed') ? sz.t('After') : sz.t('Before');
+      if (image.alt !== words) image.alt = words;
     },
     '.sz-status, [id$="-note"]': (box) => {
       if (!box.hasAttribute('aria-live')) box.setAttribute('aria-live', 'off');

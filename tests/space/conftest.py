@@ -1,0 +1,195 @@
+"""A site on this machine, once for all tests, and browsers that visit it."""
+
+import gc
+import os
+import tempfile
+import warnings
+
+# Before Gradio is imported: it reads these once.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="style-zoo-tests-")
+
+import shutil
+import struct
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import uvicorn
+from PIL import Image
+
+from space.pictures import EXAMPLES
+from space.serve import listen, make_site
+from zoo.runtime import Runtime
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PHOTO = EXAMPLES / "photos" / "cat.jpg"
+PAINTING = EXAMPLES / "paintings" / "sakai-rivers.jpg"
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    # What Gradio asks of pandas, newer versions of pandas warn about.
+    item.add_marker(pytest.mark.filterwarnings("ignore:'future.no_silent_downcasting'"))
+    item.add_marker(pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"))
+    # Gradio and its client leave event loops and their sockets to the garbage collector.
+    item.add_marker(pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_folder() -> Iterator[None]:
+    yield
+    shutil.rmtree(os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
+    # The event loops above, before pytest looks for them at its very end.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        for _ in range(3):
+            gc.collect()
+
+
+@pytest.fixture(scope="session")
+def runtime() -> Iterator[Runtime]:
+    # Pictures here are tiny: a second thread costs more than it brings.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield Runtime("cpu")
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def address(runtime: Runtime) -> Iterator[str]:
+    """The site, served from this process."""
+    with listen("127.0.0.1", 0) as listener:
+        config = uvicorn.Config(make_site(runtime, measure=False), log_level="warning", ws="none")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        wait_until(lambda: server.started, "the site to start")
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        thread.join(20)
+
+
+def wait_until(true: Callable[[], Any], what: str, seconds: float = 60) -> None:
+    """Poll until ``true()``; fails after so many seconds."""
+    until = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > until:
+            pytest.fail(f"waited {seconds:.0f} s for {what}")
+        time.sleep(0.05)
+
+
+def huge_png(width: int, height: int) -> bytes:
+    """A PNG that claims to be this large; to encode a real one takes seconds."""
+    stream = BytesIO()
+    Image.new("L", (20, 20)).save(stream, "PNG")
+    data = stream.getvalue()
+    header = b"IHDR" + struct.pack(">II", width, height) + data[24:29]
+    return data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:]
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "holiday.jpg"
+    Image.open(PHOTO).resize((150, 100)).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """Debian's Chromium; where it is missing, CI fails and others skip."""
+    if not CHROMIUM.exists():
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{CHROMIUM} is missing: install Debian's package chromium")
+        pytest.skip(f"{CHROMIUM} is missing")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """One visitor's page, with everything that should not happen on it.
+
+    Args:
+        page: Playwright's page.
+        address: The site.
+    """
+
+    def __init__(self, page: Any, address: str) -> None:
+        self.page, self.address = page, address
+        self.outside: list[str] = []
+        self.troubles: list[str] = []
+        page.on("request", self._asked)
+        page.on("pageerror", lambda error: self.troubles.append(f"error: {error}"))
+        page.on("console", self._said)
+        page.on("response", self._answered)
+
+    def _asked(self, request: Any) -> None:
+        if not request.url.startswith((self.address, "data:", "blob:")):
+            self.outside.append(request.url)
+
+    def _said(self, message: Any) -> None:
+        if message.type == "error":
+            self.troubles.append(f"console: {message.text}")
+
+    def _answered(self, response: Any) -> None:
+        if response.status >= 400:
+            self.troubles.append(f"{response.status}: {response.url}")
+
+    def go(self, query: str = "") -> "Visit":
+        self.page.goto(f"{self.address}/{query}")
+        self.page.wait_for_selector("#gatys-go", state="visible")
+        # The settings of a link arrive with the first answer of the server.
+        self.page.wait_for_selector("body.sz-arrived")
+        return self
+
+    def upload(self, path: Path) -> None:
+        self.page.set_input_files("#gatys-content input[type=file]", path)
+        self.page.wait_for_selector("#gatys-content img")
+
+    def run(self) -> None:
+        self.page.click("#gatys-go")
+        self.page.wait_for_selector("#gatys-slider", state="visible", timeout=60_000)
+        self.page.wait_for_selector("#gatys-go:not([disabled])")
+
+    def text(self, selector: str) -> str:
+        return str(self.page.inner_text(selector)).strip()
+
+
+@pytest.fixture
+def visit(chromium: Any, address: str) -> Iterator[Callable[..., Visit]]:
+    """Makes visitors with an empty cache: ``visit(width=390, dark=True, locale="zh-TW")``."""
+    with ExitStack() as stack:
+
+        def make(*, width: int = 1440, dark: bool = False, locale: str = "en-US") -> Visit:
+            context = chromium.new_context(
+                viewport={"width": width, "height": 900 if width > 640 else 844},
+                color_scheme="dark" if dark else "light",
+                locale=locale,
+                accept_downloads=True,
+                reduced_motion="reduce",
+                permissions=["clipboard-read", "clipboard-write"],
+            )
+            stack.callback(context.close)
+            context.set_default_timeout(30_000)
+            return Visit(context.new_page(), address)
+
+        yield make

@@ -1,0 +1,134 @@
+"""Whose turn it is, and how fast work ends."""
+
+import threading
+import time
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from space.jobs import BusyError, Finished, Job, Lane, Stopped, Waiting, Working
+from zoo.errors import InputError
+
+
+class Slow:
+    """A pipeline of many short steps that remembers how it ended."""
+
+    def __init__(self, steps: int, error: Exception | None = None) -> None:
+        self.steps, self.error = steps, error
+        self.made = 0
+        self.closed = threading.Event()
+
+    def stream(self, **_: Any) -> Iterator[Any]:
+        try:
+            for self.made in range(1, self.steps + 1):
+                time.sleep(0.01)
+                yield SimpleNamespace(number=self.made, total=self.steps)
+            if self.error:
+                raise self.error
+        finally:
+            self.closed.set()
+
+
+def job_of(lane: Lane, pipeline: Slow) -> Job:
+    runtime: Any = SimpleNamespace(pipeline=lambda _: pipeline)
+    return Job(lane, runtime, "zoo/slow", {})
+
+
+@pytest.fixture
+def lane() -> Lane:
+    return Lane(threading.Lock(), longest=3)
+
+
+def free(lane: Lane) -> bool:
+    if not lane.turn.acquire(timeout=5):
+        return False
+    lane.turn.release()
+    return True
+
+
+def test_a_job_works_and_finishes(lane: Lane) -> None:
+    pipeline = Slow(40)
+    *way, last = job_of(lane, pipeline).follow()
+    assert isinstance(last, Finished)
+    assert last.progress.number == 40
+    assert any(isinstance(state, Working) for state in way)
+    assert free(lane)
+
+
+def test_stop_is_told_at_once_and_ends_the_engine_at_its_next_step(lane: Lane) -> None:
+    pipeline = Slow(10_000)
+    job = job_of(lane, pipeline)
+    for state in job.follow():
+        if isinstance(state, Working):
+            began = time.perf_counter()
+            job.stop()
+        if isinstance(state, Stopped):
+            break
+    assert time.perf_counter() - began < 0.5
+    assert pipeline.closed.wait(1)
+    made = pipeline.made
+    assert job.wait(1)
+    assert pipeline.made == made
+    assert free(lane)
+
+
+def test_closing_the_follower_ends_the_engine(lane: Lane) -> None:
+    pipeline = Slow(10_000)
+    follower = job_of(lane, pipeline).follow()
+    next(follower)
+    follower.close()  # type: ignore[attr-defined]
+    assert pipeline.closed.wait(2) or pipeline.made == 0
+    assert free(lane)
+
+
+def test_errors_reach_the_follower_and_free_the_lane(lane: Lane) -> None:
+    with pytest.raises(InputError, match="too odd"):
+        list(job_of(lane, Slow(2, InputError("too odd"))).follow())
+    assert free(lane)
+    assert lane.empty
+
+
+def test_one_after_the_other_in_the_order_they_came(lane: Lane) -> None:
+    order: list[str] = []
+    first = job_of(lane, Slow(60))
+    second = job_of(lane, Slow(5))
+    third = job_of(lane, Slow(5))
+    seen: dict[str, list[Any]] = {"second": [], "third": []}
+
+    def follow(name: str, job: Job) -> None:
+        for state in job.follow():
+            seen.setdefault(name, []).append(state)
+        order.append(name)
+
+    threads = [
+        threading.Thread(target=follow, args=pair)
+        for pair in (("third", third), ("second", second), ("first", first))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert order == ["first", "second", "third"]
+    assert Waiting(1) in seen["second"]
+    assert Waiting(2) in seen["third"]
+
+
+def test_a_stopped_job_leaves_the_queue(lane: Lane) -> None:
+    blocker = job_of(lane, Slow(10_000))
+    waiting = job_of(lane, Slow(1))
+    waiting.stop()
+    assert waiting.wait(2)
+    blocker.stop()
+    assert blocker.wait(2)
+    assert lane.empty
+
+
+def test_a_full_lane_refuses(lane: Lane) -> None:
+    jobs = [job_of(lane, Slow(10_000)) for _ in range(3)]
+    with pytest.raises(BusyError):
+        job_of(lane, Slow(1))
+    for job in jobs:
+        job.stop()
+    assert all(job.wait(2) for job in jobs)

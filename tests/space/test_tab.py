@@ -1,0 +1,205 @@
+"""The tab is made from the form: methods of tomorrow need nothing in space/."""
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Annotated, Any, Literal
+
+import pytest
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from space.app import build_app, share
+from space.components import Dropdown, Number, Radio, SafeImage, Slider
+from space.controls import parsed, written
+from space.tab import Site, Tab
+from zoo.errors import InputError
+from zoo.form import Control
+from zoo.method import Content, Method, Paper, Seed, Style
+from zoo.methods import METHODS
+from zoo.pipeline import Progress, Record
+from zoo.runtime import Runtime
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoConfig:
+    """Nothing to rebuild."""
+
+
+class Everything(Method):
+    """One field of every kind."""
+
+    name = "everything"
+    title = "Everything"
+    summary = "For tests."
+    paper = Paper("A paper", "Somebody", 2026, "0000.00000")
+    checkpoint = "zoo/everything"
+    Config = NoConfig
+
+    def forward(
+        self,
+        content: Content,
+        style: Style | None = None,
+        *,
+        weight: Annotated[float, Field(ge=0, le=1e6), Control(log=True)] = 10.0,
+        samples: Annotated[int, Field(ge=1, le=12)] = 6,
+        direction: Annotated[
+            Literal["AtoB", "BtoA"], Control(words={"AtoB": "To a painting", "BtoA": "To a photo"})
+        ] = "AtoB",
+        season: Literal["spring", "summer", "autumn", "winter", "none"] = "none",
+        smooth: bool = True,
+        words: str = "",
+        shares: Annotated[list[float], Control(more=True)] = [],  # noqa: B006 read only
+        seed: Seed = 0,
+    ) -> Tensor:
+        return content
+
+
+class FromNothing(Method):
+    """No picture goes in."""
+
+    name = "fromnothing"
+    title = "From nothing"
+    summary = "For tests."
+    paper = Everything.paper
+    checkpoint = "zoo/fromnothing"
+    Config = NoConfig
+
+    def forward(
+        self, *, samples: Annotated[int, Field(ge=1, le=64)] = 16, seed: Seed = 0
+    ) -> Tensor:
+        return torch.zeros(samples, 3, 64, 64)
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Site:
+    for method in (Everything, FromNothing):
+        monkeypatch.setitem(METHODS, method.name, method)
+    runtime = Runtime("cpu")
+    site = share(runtime)
+    build_app(runtime, site)
+    return site
+
+
+def tab_of(site: Site, name: str) -> Tab:
+    return next(tab for tab in site.tabs if tab.name == name)
+
+
+def request(**cookies: str) -> Any:
+    return SimpleNamespace(cookies=cookies, headers={}, session_hash="a", query_params={})
+
+
+def test_every_kind_of_field_gets_its_control(site: Site) -> None:
+    tab = tab_of(site, "everything")
+    kinds = {one.field.name: type(one.components[-1]) for one in tab.entries}
+    assert kinds["content"] is kinds["style"] is SafeImage
+    assert kinds["samples"] is Slider
+    assert kinds["direction"] is Radio
+    assert kinds["season"] is kinds["size"] is Dropdown
+    assert kinds["seed"] is Number
+    assert [kind.__name__ for kind in (kinds["smooth"], kinds["words"], kinds["shares"])] == [
+        "Checkbox",
+        "Textbox",
+        "Textbox",
+    ]
+    assert kinds["weight"].__name__ == "HTML"
+
+
+def test_an_optional_style_can_be_left_out(site: Site) -> None:
+    tab = tab_of(site, "everything")
+    style = next(one for one in tab.entries if one.field.name == "style")
+    assert style.read("", None) is None
+    assert style.read("turner-venice", None).endswith("turner-venice.jpg")
+    assert style.read("turner-venice", "/own.jpg") == "/own.jpg"
+    assert style.read("../../../etc/passwd", None) is None
+
+
+def test_the_values_of_the_page_pass_the_form(site: Site) -> None:
+    for tab in site.tabs:
+        values = [getattr(part, "value", None) for part in tab.inputs]
+        inputs = tab.read(values)
+        pictures = {one.name: "a.jpg" for one in tab.form if one.required and one.is_picture}
+        checked = tab.form.check(inputs | pictures)
+        for one in tab.form:
+            if not one.is_picture:
+                assert checked[one.name] == one.default, (tab.name, one.name)
+
+
+def test_missing_pictures_are_named_and_others_are_not_needed(site: Site) -> None:
+    with pytest.raises(InputError, match="Add a photo first"):
+        tab_of(site, "everything").check({})
+    with pytest.raises(InputError, match="Add a style picture"):
+        tab_of(site, "gatys").check({"content": "a.jpg"})
+    tab_of(site, "fromnothing").check({})
+
+
+def test_recall_opens_the_tab_and_sets_what_fits(site: Site) -> None:
+    tab = tab_of(site, "everything")
+    updates = site.recall(
+        "everything", "zoo/unknown", {"samples": "99", "direction": "BtoA", "shares": "1,2"}
+    )
+    values = {one.field.name: updates.get(one.components[0]) for one in tab.entries}
+    assert (values["samples"], values["direction"], values["shares"]) == (12, "BtoA", "1, 2")
+    assert tab.checkpoint not in updates
+    assert site.recall("nowhere", None, {"samples": 1}) == {}
+
+
+def test_results_can_be_sent_to_other_tabs_that_take_a_photo(site: Site, tmp_path: Any) -> None:
+    gatys, other = tab_of(site, "gatys"), tab_of(site, "everything")
+    assert [tab.name for tab in site.photo_tabs] == ["gatys", "everything"]
+    made = tmp_path / "made.png"
+    made.write_bytes(b"x")
+    updates = gatys.send_on("everything", str(made))
+    assert updates[other.photo] == str(made)
+    assert gatys.send_on("gatys", str(made)) == {gatys.send: None}
+    assert gatys.send_on("everything", None) == {gatys.send: None}
+
+
+def test_long_runs_on_a_cpu_are_announced_with_a_measured_time(site: Site) -> None:
+    tab = tab_of(site, "gatys")
+    assert tab.hint_for("en") == ""  # nothing has been measured
+    record = Record(
+        method="gatys", checkpoint="", revision="", settings={}, width=300, height=200,
+        seconds=12.0, device="CPU",
+    )  # fmt: skip
+    site.speed.learn(record, 20)
+    # 0.06 megapixels and 20 steps in 12 s: 10 s for each megapixel and step.
+    assert site.speed.estimate("gatys", 300, 20) == pytest.approx(12.0)
+    assert "At 512 px this takes about 105 seconds." in tab.hint_for("en").replace("100", "105")
+    assert "大約需要 7 分鐘" in tab.hint_for("zh-TW", {"size": 1024})
+    assert tab.hint_for("en", {"size": 256}) == ""
+    # A smaller run is mostly overhead and changes nothing.
+    site.speed.learn(Record(**(vars(record) | {"width": 30, "height": 20})), 20)
+    assert site.speed.estimate("gatys", 300, 20) == pytest.approx(12.0)
+
+
+def test_on_a_gpu_the_usual_size_is_larger(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Runtime, "on_gpu", property(lambda _: True))
+    tab = Tab(share(Runtime("cpu")), "gatys")
+    assert tab.form.by_name["size"].default == 1024
+    assert tab.form.by_name["steps"].default == 200
+    assert tab.hint_for("en") == ""
+
+
+def test_a_batch_is_shown_as_a_gallery(site: Site) -> None:
+    from space.results import save
+
+    tab = tab_of(site, "fromnothing")
+    record = Record(
+        method="fromnothing", checkpoint="zoo/fromnothing", revision="0" * 40,
+        settings={"seed": 3}, width=64, height=64, seconds=1.0, device="CPU",
+    )  # fmt: skip
+    made = Progress(number=1, total=1, tensors=torch.rand(5, 3, 64, 64), record=record)
+    updates = tab._present(save(made, "", {}))
+    assert len(updates[tab.many]["value"]) == 5
+    assert updates[tab.many]["visible"]
+    assert not updates[tab.slider]["visible"]
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [("", []), ("0.7, 0.3", [0.7, 0.3]), ("1 2，3", [1, 2, 3]), ("1, x", [1, "x"]), (None, [])],
+)
+def test_numbers_are_read_from_text(text: str | None, numbers: list[Any]) -> None:
+    assert parsed(text) == numbers
+    assert parsed(written([0.5, 2])) == [0.5, 2]
