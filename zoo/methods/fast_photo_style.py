@@ -95,6 +95,9 @@ class UnpoolingDecoder(nn.Module):
                 self.convs[f"{stage}_{number}"] = layer = conv(CHANNELS[f"{stage}_1"], before)
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
                 nn.init.zeros_(cast(Tensor, layer.bias))
+                if stage < level and number == CONVS_PER_STAGE[stage - 1]:
+                    with torch.no_grad():  # unpooling left three values of four at 0
+                        layer.weight.mul_(2)
         with torch.no_grad():
             layer.weight.mul_(0.1)
             cast(Tensor, layer.bias).fill_(0.5)
@@ -262,7 +265,7 @@ def labels(content: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
     return first, second
 
 
-def smooth(photo: Tensor, colored: Tensor, *, tolerance: float = 5e-4, limit: int = 2000) -> Tensor:
+def smooth(photo: Tensor, colored: Tensor, *, tolerance: float = 2e-4, limit: int = 2000) -> Tensor:
     """Solve the smoothing step: colours of ``colored``, edges of ``photo``.
 
     Args:
