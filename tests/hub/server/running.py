@@ -1,7 +1,9 @@
 """Hubs that run in a thread of the tests, or in a process that can be killed."""
 
+import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -9,6 +11,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import uvicorn
@@ -69,3 +73,34 @@ def process(data: Path, *options: str) -> Iterator[tuple[str, "subprocess.Popen[
         running.wait(20)
         assert running.stdout is not None
         running.stdout.close()
+
+
+def _serve_forever(data: Path, port: Connection) -> None:
+    hub = Hub(data)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port.send(listening.getsockname()[1])
+        config = uvicorn.Config(
+            hub.asgi, http=SendfileProtocol, loop="asyncio", ws="none", log_level="warning"
+        )
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+@contextmanager
+def mortal(data: Path) -> Iterator[tuple[str, BaseProcess]]:
+    """Run a hub in a process that is killed -9 at the end, if not before.
+
+    It is forked from one that has everything imported, so that fifty of them start in seconds.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.hub.server.running"])
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_serve_forever, args=(data, sender))
+    process.start()
+    sender.close()
+    try:
+        yield f"http://127.0.0.1:{receiver.recv()}", process
+    finally:
+        receiver.close()
+        process.kill()
+        process.join()
+        process.close()

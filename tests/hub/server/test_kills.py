@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.hub.server.running import Server, bearer, process
+from tests.hub.server.running import Server, bearer, mortal
 from zoo.hub.server import Hub
 from zoo.hub.server.checking import check
 
@@ -78,7 +78,6 @@ class Writer(threading.Thread):
         self.commits.append((number, answer.json()["commitOid"], oid))
 
 
-@pytest.mark.timeout(180)
 def test_killed_again_and_again(tmp_path: Path) -> None:
     data = tmp_path / "data"
     hub = Hub(data)
@@ -89,7 +88,7 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
     dice = random.Random(7)
     numbers, acknowledged = [0], list[tuple[int, str, str | None]]()
     for round_ in range(KILLS):
-        with process(data) as (url, running):
+        with mortal(data) as (url, running):
             # Each start finds what the last kill left, and the next commit works at once.
             first = Writer(url, repo, numbers, f"{round_} first")
             with httpx2.Client(
@@ -103,7 +102,7 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
             # No condition to wait for here: the moment of death is meant to be any.
             time.sleep(dice.random() * 0.5)
             running.kill()
-            running.wait()
+            running.join()
             for writer in writers:
                 writer.join()
                 acknowledged += writer.commits
