@@ -6,7 +6,8 @@ import pytest
 
 from zoo import checkpoint
 from zoo.errors import DeviceError, RepoNotFoundError
-from zoo.runtime import Runtime, choose_device, shipped
+from zoo.hub.cache import Report, Transfer
+from zoo.runtime import Listed, Runtime, choose_device, shipped
 
 
 def test_pipeline_is_loaded_once() -> None:
@@ -18,7 +19,7 @@ def test_pipeline_is_loaded_once() -> None:
 
 
 def test_least_recently_used_goes_first() -> None:
-    def fetch(repo_id: str, revision: str) -> tuple[Path, str]:
+    def fetch(repo_id: str, revision: str, *, report: Report | None = None) -> tuple[Path, str]:
         return checkpoint.SHIPPED / "gatys", repo_id[-1] * 40
 
     runtime = Runtime("cpu", fetch, keep=2)
@@ -31,10 +32,36 @@ def test_least_recently_used_goes_first() -> None:
 
 def test_a_new_revision_is_loaded_anew() -> None:
     commits = iter(["1" * 40, "1" * 40, "2" * 40])
-    runtime = Runtime("cpu", lambda *_: (checkpoint.SHIPPED / "gatys", next(commits)))
+
+    def fetch(repo_id: str, revision: str, *, report: Report | None = None) -> tuple[Path, str]:
+        return checkpoint.SHIPPED / "gatys", next(commits)
+
+    runtime = Runtime("cpu", fetch)
     first, again, newer = (runtime.pipeline("zoo/gatys") for _ in range(3))
     assert first is again
     assert newer is not first
+
+
+def test_the_listing_is_asked_each_time_and_the_default_comes_first() -> None:
+    names = ["ada/gatys", "zoo/another", "zoo/gatys"]
+    runtime = Runtime(
+        "cpu", listing=lambda: [Listed(repo_id=name, method="gatys") for name in names]
+    )
+    assert [one.repo_id for one in runtime.checkpoints("gatys")] == [names[2], *names[:2]]
+    names.append("zoo/new")
+    assert [one.repo_id for one in runtime.checkpoints("gatys")][-1] == "zoo/new"
+
+
+def test_a_download_is_reported_to_whoever_asked() -> None:
+    seen: list[Transfer] = []
+
+    def fetch(repo_id: str, revision: str, *, report: Report | None = None) -> tuple[Path, str]:
+        assert report
+        report(Transfer(repo_id, 1, 2))
+        return checkpoint.SHIPPED / "gatys", "1" * 40
+
+    Runtime("cpu", fetch).pipeline("zoo/gatys", report=seen.append)
+    assert seen == [Transfer("zoo/gatys", 1, 2)]
 
 
 @pytest.mark.parametrize("repo_id", ["zoo/none", "zoo/..", "zoo/../nn", "gatys/../../nn", ""])

@@ -7,18 +7,26 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
 
 from zoo import checkpoint
 from zoo.errors import CheckpointError, DeviceError, RepoNotFoundError
+from zoo.hub.cache import Report
 from zoo.methods import get_method
 from zoo.pipeline import Pipeline, device_name
 
 log = logging.getLogger(__name__)
 
-# Finds the folder of a checkpoint: (repo_id, revision) -> (folder, the commit it is).
-Fetch = Callable[[str, str], tuple[Path, str]]
+
+class Fetch(Protocol):
+    """Finds a checkpoint: its folder, and the commit that it is."""
+
+    def __call__(
+        self, repo_id: str, revision: str, *, report: Report | None = None
+    ) -> tuple[Path, str]:
+        """Bring it here if need be; ``report`` is told how far that is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +65,12 @@ def list_shipped() -> list[Listed]:
     return found
 
 
-def shipped(repo_id: str, revision: str = "main") -> tuple[Path, str]:
+def shipped(
+    repo_id: str, revision: str = "main", *, report: Report | None = None
+) -> tuple[Path, str]:
     """The folder of a checkpoint that comes with the code, and a name for its content.
+
+    Nothing is downloaded, so ``report`` is never called.
 
     Raises RepoNotFoundError when none of that name ships.
     """
@@ -75,15 +87,23 @@ class Runtime:
     Args:
         device: "auto" takes a GPU where there is one; or "cpu", "cuda", "cuda:1", "mps".
         fetch: Finds checkpoints.
+        listing: Names those that can be had; asked anew each time.
         keep: How many checkpoints stay loaded; the one not used for longest goes first.
 
     Attributes:
         turn: Held by the one job that may use the device.
     """
 
-    def __init__(self, device: str = "auto", fetch: Fetch = shipped, keep: int = 3) -> None:
+    def __init__(
+        self,
+        device: str = "auto",
+        fetch: Fetch = shipped,
+        listing: Callable[[], list[Listed]] = list_shipped,
+        keep: int = 3,
+    ) -> None:
         self.device = choose_device(device)
         self.fetch = fetch
+        self.listing = listing
         self.keep = keep
         self.turn = threading.Lock()
         self._loading = threading.Lock()
@@ -102,15 +122,22 @@ class Runtime:
     def checkpoints(self, method: str) -> list[Listed]:
         """The checkpoints of a method, its default first; raises UnknownMethodError."""
         default = get_method(method).checkpoint
-        found = [listed for listed in list_shipped() if listed.method == method]
-        return sorted(found, key=lambda listed: listed.repo_id != default)
+        found = [listed for listed in self.listing() if listed.method == method]
+        return sorted(found, key=lambda listed: (listed.repo_id != default, listed.repo_id))
 
-    def pipeline(self, repo_id: str, revision: str = "main") -> Pipeline:
-        """The checkpoint ready to run; loaded now if it is not.
+    def pipeline(
+        self, repo_id: str, revision: str = "main", *, report: Report | None = None
+    ) -> Pipeline:
+        """The checkpoint ready to run; downloaded and loaded now if it is not.
+
+        Args:
+            repo_id: Its name.
+            revision: Branch, tag or commit of it.
+            report: Told how far a download is; what it raises ends the download.
 
         Raises what the fetch and :func:`zoo.checkpoint.load` raise.
         """
-        folder, commit = self.fetch(repo_id, revision)
+        folder, commit = self.fetch(repo_id, revision, report=report)
         key = (repo_id, commit)
         with self._loading:
             if key in self._pipelines:
