@@ -57,9 +57,9 @@ def clamped(field: Field, given: Any) -> float:
     """``given`` as a number moved inside the bounds of ``field``; raises ValueError."""
     value = number(given)
     if field.low is not None:
-        value = max(value, field.low)
+        value = max(value, float(field.low))
     if field.high is not None:
-        value = min(value, field.high)
+        value = min(value, float(field.high))
     return value
 
 

@@ -132,13 +132,19 @@ class Tab:
             self.entries += [entry(one, self.name) for one in main]
             if self._checkpoint_is_the_style:
                 self._build_checkpoint()
+        self.hint = gr.HTML("", elem_classes="sz-quiet")
         with gr.Column(elem_classes="sz-run-bar", elem_id=f"{self.name}-run-bar"):
-            self.hint = gr.HTML("", elem_classes="sz-quiet")
             self.note = gr.HTML("", elem_classes="sz-quiet", elem_id=f"{self.name}-note")
             with gr.Row():
-                self.go = gr.Button(t(self._verb), variant="primary", elem_id=f"{self.name}-go")
+                self.go = gr.Button(
+                    t(self._verb), variant="primary", elem_id=f"{self.name}-go", min_width=100
+                )
                 self.stop = gr.Button(
-                    t("Stop"), variant="stop", visible=False, elem_id=f"{self.name}-stop"
+                    t("Stop"),
+                    variant="stop",
+                    visible=False,
+                    elem_id=f"{self.name}-stop",
+                    min_width=100,
                 )
         more = [f for f in fields if f.control.more]
         with gr.Accordion(t("More settings"), open=False, elem_id=f"{self.name}-more"):
@@ -171,10 +177,11 @@ class Tab:
         return pictures == ["content"] and len(self.checkpoints) > 1
 
     def _build_checkpoint(self) -> None:
-        choices = [(status.short(one.repo_id), one.repo_id) for one in self.checkpoints]
+        names = [one.repo_id for one in self.checkpoints] or [self.method.checkpoint]
+        choices = [(status.short(name), name) for name in names]
         self.checkpoint = Dropdown(
             choices,
-            value=choices[0][1] if choices else self.method.checkpoint,
+            value=names[0],
             label=t("Checkpoint"),
             info=t("The trained weights to use."),
             visible=len(choices) > 1,
@@ -195,8 +202,8 @@ class Tab:
             visible=False,
             interactive=False,
             format="jpeg",
-            height=520,
             buttons=["fullscreen"],
+            elem_classes="sz-preview",
             elem_id=f"{self.name}-preview",
         )
         self.many = gr.Gallery(
@@ -243,6 +250,7 @@ class Tab:
             label=t("This session's results"),
             visible=False,
             columns=6,
+            fit_columns=False,
             height="auto",
             allow_preview=False,
             object_fit="cover",

@@ -22,8 +22,9 @@ class Slow:
 
     def stream(self, **_: Any) -> Iterator[Any]:
         try:
-            for self.made in range(1, self.steps + 1):
+            for number in range(1, self.steps + 1):
                 time.sleep(0.01)
+                self.made = number
                 yield SimpleNamespace(number=self.made, total=self.steps)
             if self.error:
                 raise self.error

@@ -20,7 +20,10 @@ FORM = form_for(Gatys)
     [
         ({"steps": "120", "seed": 7}, {"steps": 120, "seed": 7}),
         ({"steps": "-5", "size": 10**9}, {"steps": 10, "size": 2048}),
-        ({"style_scale": "0.5", "tv_weight": "1e9"}, {"style_scale": 0.5, "tv_weight": 100.0}),
+        (
+            {"style_scale": "0.5", "content_weight": "-1"},
+            {"style_scale": 0.5, "content_weight": 0.0},
+        ),
         ({"colors": "match", "start": "elsewhere"}, {"colors": "match"}),
         ({"coarse_to_fine": "false"}, {"coarse_to_fine": False}),
         ({"coarse_to_fine": False}, {"coarse_to_fine": False}),

@@ -190,10 +190,11 @@ def test_a_batch_is_shown_as_a_gallery(site: Site) -> None:
         settings={"seed": 3}, width=64, height=64, seconds=1.0, device="CPU",
     )  # fmt: skip
     made = Progress(number=1, total=1, tensors=torch.rand(5, 3, 64, 64), record=record)
-    updates = tab._present(save(made, "", {}))
-    assert len(updates[tab.many]["value"]) == 5
-    assert updates[tab.many]["visible"]
-    assert not updates[tab.slider]["visible"]
+    saved = save(made, "", {})
+    updates = tab._present(saved)
+    assert len(saved.files) == 5
+    assert updates[tab.many].visible
+    assert not updates[tab.slider].visible
 
 
 @pytest.mark.parametrize(
