@@ -126,6 +126,8 @@ class Hub:
         Raises:
             BadRequestError: Nobody can be called so.
         """
+        for member in members:
+            self.store.add_user(check_namespace(member))
         self.store.add_user(check_namespace(name), "org" if members else "user", members)
 
     ensure_user = create_user
