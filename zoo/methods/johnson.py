@@ -44,6 +44,7 @@ class Johnson(Method):
     checkpoint = "zoo/johnson-starry-night"
     Config = JohnsonConfig
     multiple = 4
+    bf16 = True
     config: JohnsonConfig
 
     def __init__(self, config: JohnsonConfig = JohnsonConfig()) -> None:
@@ -53,5 +54,5 @@ class Johnson(Method):
     def forward(self, content: Content, *, strength: Strength = 1.0) -> Tensor:
         """Repaint ``content`` in one pass."""
         mix = torch.ones(1, 1, device=content.device)
-        result = self.transform(content, mix).clamp(0, 1)
+        result = self.transform(content, mix, self.precision).clamp(0, 1)
         return torch.lerp(content, result, strength)

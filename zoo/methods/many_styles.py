@@ -54,6 +54,7 @@ class ManyStyles(Method):
     checkpoint = "zoo/many-styles"
     Config = ManyStylesConfig
     multiple = 4
+    bf16 = True
     config: ManyStylesConfig
 
     def __init__(self, config: ManyStylesConfig = ManyStylesConfig()) -> None:
@@ -113,5 +114,5 @@ class ManyStyles(Method):
                 if share:
                     weights[number] += share
         mix = content.new_tensor([weights])
-        result = self.transform(content, mix).clamp(0, 1)
+        result = self.transform(content, mix, self.precision).clamp(0, 1)
         return torch.lerp(content, result, strength)

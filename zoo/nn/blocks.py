@@ -1,6 +1,7 @@
 """Layers that the feed-forward methods are built from."""
 
 from collections import OrderedDict
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -91,18 +92,26 @@ class Transform(nn.Module):
         self.up_norms = nn.ModuleList([StyleNorm(c, styles) for c in (2 * w, w)])
         self.last = padded(w, 3, 9)
 
-    def forward(self, images: Tensor, mix: Tensor) -> Tensor:
+    def forward(
+        self, images: Tensor, mix: Tensor, precision: torch.dtype = torch.float32
+    ) -> Tensor:
         """Repaint ``(B, 3, H, W)`` in [0, 1]; 4 divides H and W.
 
         Args:
             images: What to repaint.
             mix: Shares of the styles, ``(B, styles)`` or ``(1, styles)``.
+            precision: Of all but the last layer.
 
         Returns:
             ``(B, 3, H, W)`` in [-0.09, 1.09]: the paper's tanh, scaled so that it reaches black
             and white before it saturates.
         """
-        x = 2 * images - 1
+        with autocast(images.device, precision):
+            x = self.features(2 * images - 1, mix)
+        return 0.5 + 150 / 255 * torch.tanh(self.last(x.float()).float())
+
+    def features(self, x: Tensor, mix: Tensor) -> Tensor:
+        """All layers but the last: ``(B, 3, H, W)`` in [-1, 1] to ``(B, width, H, W)``."""
         if self.published:
             x = F.pad(x, (40, 40, 40, 40), mode="reflect")
         for convolve, norm in zip(self.down, self.down_norms, strict=True):
@@ -113,7 +122,7 @@ class Transform(nn.Module):
             x = y + (x[..., 2:-2, 2:-2] if self.published else x)
         for convolve, norm in zip(self.up, self.up_norms, strict=True):
             x = F.relu(norm(convolve(x if self.published else doubled(x)), mix))
-        return 0.5 + 150 / 255 * torch.tanh(self.last(x).float())
+        return x
 
 
 def zero_padded(
@@ -180,6 +189,16 @@ def decoder(level: int, width: int = 64) -> nn.Sequential:
         layers["conv1_1"].weight.mul_(0.1)  # type: ignore[operator]
         layers["conv1_1"].bias.fill_(0.5)  # type: ignore[operator]
     return nn.Sequential(layers)
+
+
+def autocast(device: torch.device, precision: torch.dtype) -> AbstractContextManager[object]:
+    """Run what is inside in ``precision``; statistics and the last layer belong outside.
+
+    bfloat16 has steps of 1/256 below 1, so a picture that comes out of it has bands.
+    """
+    if precision == torch.float32:
+        return nullcontext()  # not a disabled autocast, which would end the one of a training
+    return torch.autocast(device.type, precision)
 
 
 def shares(weights: list[float], count: int) -> list[float]:
