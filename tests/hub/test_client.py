@@ -1,3 +1,4 @@
+import dataclasses
 import errno
 import json
 import multiprocessing
@@ -175,6 +176,25 @@ def test_a_file_that_went_bad_here_is_replaced(
     assert (folder / name).read_bytes() == right
     assert [server.count(n) for n in ("README.md", name)] == [0, 1]
     assert client.cache.verify(repo_id, commit) == []
+
+
+def test_one_file_is_read_from_the_hub_or_from_here(
+    server: Serving, client: HubClient, publish: Callable[..., str]
+) -> None:
+    repo_id = publish(**{"empty.txt": b""})
+    model = client.info(repo_id)
+    files = {file.path: file for file in model.files}
+    for name, content in {"samples/one.png": b"\x89PNG", "empty.txt": b""}.items():
+        assert client.read(repo_id, model.commit, files[name]) == content
+    with pytest.raises(InputError, match=r"model\.safetensors” is too large"):
+        client.read(repo_id, model.commit, files["model.safetensors"], limit=1000)
+    changed = dataclasses.replace(files["samples/one.png"], sha256="0" * 64)
+    with pytest.raises(ChecksumError, match=r"one\.png” of .* arrived damaged"):
+        client.read(repo_id, model.commit, changed)
+    client.snapshot(repo_id)
+    server.requests.clear()
+    assert client.read(repo_id, model.commit, files["samples/one.png"]) == b"\x89PNG"
+    assert not server.requests
 
 
 def test_threads_share_one_download_and_its_progress(

@@ -6,6 +6,7 @@ it. Only safetensors are fetched: a pickle can run code when it is opened.
 
 import errno
 import hashlib
+import io
 import json
 import logging
 import os
@@ -182,6 +183,39 @@ class HubClient:
         """
         return _model(self._ask(*split_revision(repo_id, revision)))
 
+    def read(self, repo_id: str, commit: str, file: File, *, limit: int = 8 << 20) -> bytes:
+        """The content of one small file, from this machine or the hub, checked against its hash.
+
+        Args:
+            repo_id: Whose it is.
+            commit: That the file is of.
+            file: As :meth:`info` announces it.
+            limit: Largest size in bytes to take into memory.
+
+        Raises:
+            InputError: It is larger.
+            ChecksumError: The hub sent something else.
+            HubUnavailableError: It does not answer; also what :meth:`snapshot` raises.
+        """
+        if file.size > limit:
+            raise InputError("“{name}” is too large to show.", name=file.path)
+        path = self.cache.home(repo_id) / commit / file.path
+        if COMMIT.fullmatch(commit) and ".." not in path.parts and file.is_at(path):
+            return path.read_bytes()
+        if self.offline:
+            raise _unavailable(repo_id, self.endpoint)
+        content = io.BytesIO()
+        hasher = file.hasher()
+        url = hf_hub_url(repo_id, file.path, revision=commit, endpoint=self.endpoint)
+        with self._asking(repo_id, commit):
+            if file.size:
+                self._receive(url, file, content, hasher, None)
+        if hasher.hexdigest() != file.content:
+            raise errors.ChecksumError(
+                "“{name}” of {repo_id} arrived damaged.", name=file.path, repo_id=repo_id
+            )
+        return content.getvalue()
+
     def push(
         self,
         folder: Path,
@@ -308,7 +342,9 @@ class HubClient:
             name=manifest.repo_id,
         )
 
-    def _receive(self, url: str, file: File, out: BinaryIO, hasher: Any, counter: Counter) -> None:
+    def _receive(
+        self, url: str, file: File, out: BinaryIO, hasher: Any, counter: Counter | None
+    ) -> None:
         """Append what one answer brings, at most up to the size of the file."""
         # "identity": a compressed answer has another length and cannot be resumed.
         headers = self._headers() | {"Accept-Encoding": "identity"}
@@ -322,7 +358,8 @@ class HubClient:
                 block = block[: file.size - out.tell()]
                 out.write(block)
                 hasher.update(block)
-                counter.add(len(block))
+                if counter:
+                    counter.add(len(block))
                 if out.tell() == file.size:
                     return
         raise httpx2.RemoteProtocolError("the answer ended too early")

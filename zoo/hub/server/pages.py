@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
-import nh3
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markdown_it import MarkdownIt
 from markupsafe import Markup
 from starlette.responses import RedirectResponse, Response
 
@@ -25,6 +23,7 @@ from zoo.hub.server.access import caller_of, readable_repo, visible
 from zoo.hub.server.contents import describe, split_revision
 from zoo.hub.server.errors import EntryNotFoundError, GatedRepoError, HubError, RepoNotFoundError
 from zoo.hub.server.formats import timestamp
+from zoo.hub.server.markdown import render
 from zoo.hub.server.repository import Repository
 from zoo.hub.server.routing import WEB, Call, Routes
 from zoo.hub.server.store import Repo
@@ -53,8 +52,6 @@ _MODELS_ON_PAGE, _COMMITS_ON_PAGE, _FILES_ON_PAGE = 24, 50, 500
 _FILES_ON_CARD, _PICTURES_ON_CARD, _TAGS_OFFERED = 100, 12, 24
 _TEXT_MAX_BYTES = 256 << 10
 _PICTURE = re.compile(r".*\.(?:png|jpe?g|webp|gif|avif)", re.IGNORECASE)
-_FRONT_MATTER = re.compile(r"\A\ufeff?---[ \t]*\r?\n.*?^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)
-_ELSEWHERE = re.compile(r"(?:[a-z][a-z0-9+.-]*:|//)", re.IGNORECASE)
 
 # Tags that say nothing to people who look for a model here.
 _DULL_TAGS = frozenset(("style-zoo", "style-transfer"))
@@ -387,26 +384,6 @@ def _commit(repository: Repository, sha: str) -> dict[str, Any]:
     }
 
 
-# Cards
-
-_markdown = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
-_ALLOWED_TAGS: Final = {
-    *("h2", "h3", "h4", "h5", "h6", "p", "br", "hr", "blockquote", "pre", "ul", "ol", "li"),
-    *("a", "abbr", "b", "code", "del", "em", "i", "img", "kbd", "s", "small", "strong"),
-    *("sub", "sup", "dl", "dt", "dd", "details", "summary"),
-    *("table", "caption", "thead", "tbody", "tr", "th", "td"),
-}
-# As nh3 writes it: lower case, and no quotation mark inside a value.
-_IMAGE = re.compile(r'<img((?: [a-z]+="[^"]*")*)>')
-_ALLOWED_ATTRIBUTES: Final[dict[str, set[str]]] = {
-    "a": {"href", "title"},
-    "img": {"src", "alt", "title", "width", "height"},
-    "ol": {"start"},
-    "th": {"colspan", "rowspan"},
-    "td": {"colspan", "rowspan"},
-}
-
-
 def _card_html(readme: bytes | None, repo_url: str, commit: str, folder: str = "") -> Markup:
     """Render the Markdown of a card and keep what is harmless of it.
 
@@ -423,51 +400,4 @@ def _card_html(readme: bytes | None, repo_url: str, commit: str, folder: str = "
 
 @lru_cache(maxsize=64)
 def _rendered(readme: str, repo_url: str, commit: str, folder: str) -> Markup:
-    tokens = _markdown.parse(_FRONT_MATTER.sub("", readme, count=1))
-    for token in tokens:
-        if token.type in ("heading_open", "heading_close"):
-            # The page has its h1 already: the repository's name.
-            token.tag = f"h{min(int(token.tag[1]) + 1, 6)}"
-    html = _markdown.renderer.render(tokens, _markdown.options, {})
-
-    def attribute(tag: str, name: str, value: str) -> str | None:
-        if name not in ("href", "src") or value.startswith("#"):
-            return value
-        if _ELSEWHERE.match(value):
-            # Pictures elsewhere would tell their server who reads this page.
-            return value if name == "href" else None
-        path = _resolve(folder, value)
-        view = "resolve" if name == "src" else "blob"
-        return f"{repo_url}/{view}/{commit}/{path}"
-
-    clean = nh3.clean(
-        html,
-        tags=_ALLOWED_TAGS,
-        attributes=_ALLOWED_ATTRIBUTES,
-        attribute_filter=attribute,
-        url_schemes={"http", "https", "mailto"},
-        link_rel="noopener noreferrer nofollow",
-        clean_content_tags={"script", "style"},
-    )
-    clean = _IMAGE.sub(_with_alt, clean)
-    # A table wider than a phone scrolls by itself, with the keyboard too.
-    frame = '<div class="scroll" tabindex="0" role="group" aria-label="Table">'
-    clean = clean.replace("<table>", f"{frame}<table>").replace("</table>", "</table></div>")
-    return Markup(clean)  # noqa: S704 - cleaned above
-
-
-def _with_alt(image: re.Match[str]) -> str:
-    """Say of a picture without a description that it is decoration."""
-    return image[0] if ' alt="' in image[1] else f'<img alt=""{image[1]}>'
-
-
-def _resolve(folder: str, address: str) -> str:
-    """The path in the repository that a relative address means, never above its root."""
-    path, hash_, anchor = address.partition("#")
-    parts: list[str] = [] if path.startswith("/") else [p for p in folder.split("/") if p]
-    for part in path.split("/"):
-        if part == "..":
-            parts = parts[:-1]
-        elif part not in ("", "."):
-            parts.append(part)
-    return "/".join(parts) + hash_ + anchor
+    return render(readme, lambda view, path: f"{repo_url}/{view}/{commit}/{path}", folder=folder)
