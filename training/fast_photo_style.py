@@ -15,7 +15,8 @@ from training.cli import main
 from training.loop import Trainer
 from training.losses import NormalisedEncoder
 from training.recipe import Photos, Recipe, Run
-from zoo.methods.fast_photo_style import LEVELS, FastPhotoStyle, Pool, encode
+from zoo.methods.fast_photo_style import LEVELS, FastPhotoStyle
+from zoo.nn.blocks import Pool, encode
 from zoo.nn.vgg import vgg19
 
 

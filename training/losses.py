@@ -1,9 +1,11 @@
 """Terms that several recipes share."""
 
 from collections.abc import Sequence
+from copy import deepcopy
+from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.methods.gatys import total_variation
@@ -89,6 +91,7 @@ class NormalisedEncoder:
 
     What Gatys et al. (arXiv:1505.07376) do to the weights is done to the features here. A filter
     that hardly ever fires is divided by a tenth of its layer's mean, or it would drown the others.
+    Borders are reflected, as in :func:`zoo.nn.blocks.encode`.
 
     Args:
         encoder: Frozen.
@@ -100,12 +103,14 @@ class NormalisedEncoder:
     """
 
     def __init__(self, encoder: VGG19, pictures: Tensor, layers: Sequence[str]) -> None:
-        self.encoder, self.layers = encoder, tuple(layers)
+        self.encoder, self.layers = deepcopy(encoder), tuple(layers)
+        for conv in self.encoder.convs.values():
+            cast(nn.Conv2d, conv).padding_mode = "reflect"
         means: dict[str, Tensor] = {}
         with torch.no_grad():
             parts = pictures.split(8)
             for part in parts:
-                for layer, features in encoder(part, self.layers).items():
+                for layer, features in self.encoder(part, self.layers).items():
                     mean = features.float().mean((0, 2, 3))[None, :, None, None] / len(parts)
                     means[layer] = means[layer] + mean if layer in means else mean
         self.scale = {

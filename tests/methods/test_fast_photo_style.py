@@ -12,7 +12,6 @@ from zoo.methods.fast_photo_style import (
     BETA,
     FastPhotoStyle,
     affinity,
-    encode,
     guided_filter,
     labels,
     normalised,
@@ -21,6 +20,7 @@ from zoo.methods.fast_photo_style import (
     wct,
     wct_by_region,
 )
+from zoo.nn.blocks import encode
 from zoo.nn.vgg import vgg19
 
 

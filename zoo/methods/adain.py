@@ -20,7 +20,7 @@ from torch import Tensor
 
 from zoo.form import Control
 from zoo.method import Content, Method, Paper, Strength, Style
-from zoo.nn.blocks import autocast, decoder, shares
+from zoo.nn.blocks import autocast, decoder, encode, shares
 from zoo.nn.stats import mean_std
 from zoo.nn.vgg import CHANNELS, Weights, vgg19
 
@@ -118,7 +118,7 @@ class AdaIN(Method):
     def encode(self, images: Tensor) -> Tensor:
         """Map ``(B, 3, H, W)`` in [0, 1] to relu4_1 ``(B, 512, H / 8, W / 8)``."""
         encoder = vgg19(self.config.weights, device=images.device, dtype=self.precision)
-        return encoder(images, [LAYER])[LAYER].float()
+        return encode(encoder, images, 4)[0].float()
 
     def decode(self, features: Tensor) -> Tensor:
         """Map relu4_1 features to pictures ``(B, 3, H, W)``, about [0, 1]."""

@@ -18,7 +18,7 @@ sparse matrix on the CPU.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal, NamedTuple, cast
+from typing import Annotated, Literal, cast
 
 import torch
 from pydantic import Field
@@ -27,8 +27,8 @@ from torch.nn import functional as F
 
 from zoo.form import Control, Picture
 from zoo.method import Content, Method, Paper, Strength, Style
-from zoo.nn.blocks import conv
-from zoo.nn.vgg import CHANNELS, CONVS_PER_STAGE, VGG19, Weights, vgg19
+from zoo.nn.blocks import Pool, conv, encode
+from zoo.nn.vgg import CHANNELS, CONVS_PER_STAGE, Weights, vgg19
 
 LEVELS = (4, 3, 2, 1)
 LEAST = 10  # positions a region must have in photo and style to have statistics
@@ -52,33 +52,6 @@ class FastPhotoStyleConfig:
     """
 
     weights: Weights = "caffe"
-
-
-class Pool(NamedTuple):
-    """What a max-pooling forgets: where each maximum was, and the size before."""
-
-    indices: Tensor
-    size: tuple[int, int]
-
-
-def encode(encoder: VGG19, images: Tensor, level: int) -> tuple[Tensor, list[Pool]]:
-    """Map ``(B, 3, H, W)`` in [0, 1] to relu{level}_1 and to the pools on the way there.
-
-    As the paper's encoder it reflects at the border, which the shared one does not.
-    """
-    x = F.conv2d(images - encoder.mean, encoder.matrix)
-    pools = []
-    for stage in range(1, level + 1):
-        last = CONVS_PER_STAGE[stage - 1] if stage < level else 1
-        for number in range(1, last + 1):
-            layer = cast(nn.Conv2d, encoder.convs[f"{stage}_{number}"])
-            padded = F.pad(x, (1, 1, 1, 1), mode="reflect")
-            x = F.relu(F.conv2d(padded, layer.weight, layer.bias))
-        if stage < level:
-            size = (x.shape[2], x.shape[3])
-            x, indices = F.max_pool2d(x, 2, return_indices=True)
-            pools.append(Pool(indices, size))
-    return x, pools
 
 
 class UnpoolingDecoder(nn.Module):

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from zoo.form import Control
 from zoo.method import Content, Method, Paper, Step, Strength, Style
-from zoo.nn.blocks import autocast, decoder
+from zoo.nn.blocks import autocast, decoder, encode
 from zoo.nn.stats import mean_std
 from zoo.nn.vgg import CHANNELS, Weights, vgg19
 
@@ -135,7 +135,7 @@ class StyleSwap(Method):
     def encode(self, images: Tensor) -> Tensor:
         """Map ``(B, 3, H, W)`` in [0, 1] to relu3_1 ``(B, 256, H / 4, W / 4)``."""
         encoder = vgg19(self.config.weights, device=images.device, dtype=self.precision)
-        return encoder(images, [LAYER])[LAYER].float()
+        return encode(encoder, images, 3)[0].float()
 
     def decode(self, features: Tensor) -> Tensor:
         """Map relu3_1 features to pictures ``(B, 3, H, W)``, about [0, 1]."""

@@ -2,12 +2,14 @@
 
 from collections import OrderedDict
 from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.errors import InputError
+from zoo.nn.vgg import CONVS_PER_STAGE, VGG19
 
 
 def conv(
@@ -189,6 +191,42 @@ def decoder(level: int, width: int = 64) -> nn.Sequential:
         layers["conv1_1"].weight.mul_(0.1)  # type: ignore[operator]
         layers["conv1_1"].bias.fill_(0.5)  # type: ignore[operator]
     return nn.Sequential(layers)
+
+
+class Pool(NamedTuple):
+    """What a max-pooling forgets: where each maximum was, and the size before."""
+
+    indices: Tensor
+    size: tuple[int, int]
+
+
+def encode(encoder: VGG19, images: Tensor, level: int) -> tuple[Tensor, list[Pool]]:
+    """Features at relu{level}_1 as the papers with decoders take them: reflected at the border.
+
+    The shared encoder pads with zeros, as it was trained. Features then see a black frame around
+    the picture, and a decoder faithfully paints its shadow.
+
+    Args:
+        encoder: VGG-19.
+        images: ``(B, 3, H, W)`` in [0, 1].
+        level: 1 to 4.
+
+    Returns:
+        Features in the encoder's precision, and the pools on the way to them.
+    """
+    x = F.conv2d(images.float() - encoder.mean.float(), encoder.matrix.float())
+    x = x.to(encoder.mean.dtype, memory_format=torch.channels_last)
+    pools = []
+    for stage in range(1, level + 1):
+        for number in range(1, CONVS_PER_STAGE[stage - 1] + 1 if stage < level else 2):
+            layer = cast(nn.Conv2d, encoder.convs[f"{stage}_{number}"])
+            padded = F.pad(x, (1, 1, 1, 1), mode="reflect")
+            x = F.relu(F.conv2d(padded, layer.weight, layer.bias))
+        if stage < level:
+            size = (x.shape[2], x.shape[3])
+            x, indices = F.max_pool2d(x, 2, return_indices=True)
+            pools.append(Pool(indices, size))
+    return x, pools
 
 
 def autocast(device: torch.device, precision: torch.dtype) -> AbstractContextManager[object]:
