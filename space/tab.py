@@ -213,6 +213,7 @@ class Tab:
             height="auto",
             allow_preview=False,
             buttons=["download_all"],
+            elem_classes="sz-many",
             elem_id=f"{self.name}-many",
         )
         self.slider = gr.ImageSlider(
@@ -279,7 +280,6 @@ class Tab:
             concurrency_limit=site.lane.longest + 2,
             trigger_mode="once",
         )  # fmt: skip
-        self.go.click(None, None, None, js=f"() => sz.showResult({self.name!r})", **GLUE)
         self.stop.click(self.halt, None, None, **GLUE)
         self.link.click(None, self._link_inputs(), None, js=self._link_script(), **GLUE)
         self.many.select(

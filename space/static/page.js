@@ -63,15 +63,13 @@
   sz.photoSeen = () => { document.getElementById('methods').dataset.photo = '1'; };
 
   /* On a phone the result lies below the fold. */
-  sz.showResult = (tab) => {
-    sz.photoSeen();
-    const result = document.getElementById(`${tab}-result`);
-    if (result && window.innerWidth <= 640) {
-      const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
-      result.scrollIntoView({behavior: calm ? 'auto' : 'smooth', block: 'start'});
-    }
-    return [];
-  };
+  document.addEventListener('click', (event) => {
+    const button = event.target.closest('button[id$="-go"]');
+    const result = button && document.getElementById(button.id.replace(/-go$/, '-result'));
+    if (!result || window.innerWidth > 640) return;
+    // After the page has changed for the run: a change would cut a smooth movement short.
+    setTimeout(() => result.scrollIntoView({block: 'start'}), 200);
+  });
 
   /* Ctrl or Cmd with Enter runs the open tab, Escape stops it. */
   document.addEventListener('keydown', (event) => {

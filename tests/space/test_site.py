@@ -39,6 +39,7 @@ def test_a_photo_becomes_a_painting(visit: Visits, photo: Path) -> None:
     page.wait_for_function("!document.querySelector('#gatys-style-pick input:checked')")
     page.click("#gatys-go")
     page.wait_for_selector("#gatys-preview img", state="visible", timeout=60_000)
+    page.wait_for_selector("#gatys-status progress[value]", state="visible")
     page.wait_for_selector("#gatys-slider", state="visible", timeout=60_000)
 
     status = visitor.text("#gatys-status")
@@ -312,6 +313,16 @@ def test_first_paint_within_four_seconds(visit: Visits) -> None:
     assert min(times) < 4, times
 
 
+def test_violations_would_be_found(visit: Visits) -> None:
+    visitor = visit().go()
+    visitor.page.evaluate(
+        "document.querySelector('.sz-title p').style.color = '#cccccc';"
+        "document.querySelector('#methods').insertAdjacentHTML('beforeend', '<input>')"
+    )
+    found = {one.split(":")[0] for one in violations(visitor)}
+    assert {"color-contrast", "label"} <= found
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
 def test_no_accessibility_violations(visit: Visits, photo: Path, width: int, dark: bool) -> None:
@@ -324,6 +335,9 @@ def test_no_accessibility_violations(visit: Visits, photo: Path, width: int, dar
     visitor.upload(photo)
     page.click("#gatys-go")
     page.wait_for_selector("#gatys-preview img", state="visible", timeout=60_000)
+    page.wait_for_function(
+        "document.querySelector('#gatys-result').getBoundingClientRect().top < innerHeight / 2"
+    )
     assert not violations(visitor)
     page.click("#gatys-stop")
     page.wait_for_selector("#gatys-go:not([disabled])")
