@@ -72,7 +72,7 @@ def test_both_optimisers_come_closer_to_the_style(optimizer: str) -> None:
     objective = Objective(vgg19(), picture(0), [(picture(1), 1.0)])
     made = run(optimizer=optimizer, steps=20)
     assert float(objective(made)) < 0.8 * float(objective(picture(0)))
-    assert 0 <= float(made.min())
+    assert float(made.min()) >= 0
     assert float(made.max()) <= 1
 
 
