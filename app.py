@@ -8,6 +8,7 @@ import argparse  # noqa: E402
 import logging  # noqa: E402
 import os  # noqa: E402
 import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
 
 PREFIX = "STYLE_ZOO_"
 
@@ -39,7 +40,21 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--root-path", default=setting("ROOT_PATH", ""), help="path behind a proxy, such as /studio"
     )
+    parser.add_argument(
+        "--data",
+        default=setting("DATA", ""),
+        metavar="FOLDER",
+        help="where the site keeps its model hub; else the user's folder for data",
+    )
+    parser.add_argument(
+        "--hub",
+        default=setting("HUB", ""),
+        metavar="URL",
+        help="get checkpoints from this hub instead, such as https://huggingface.co",
+    )
     given = parser.parse_args(words)
+    if given.hub and not given.hub.startswith(("http://", "https://")):
+        parser.error("--hub takes an address that starts with http:// or https://")
     user, colon, password = given.auth.partition(":")
     if given.auth and not (user and colon and password):
         parser.error("--auth takes USER:PASSWORD")
@@ -54,8 +69,10 @@ def main() -> int:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for client in ("httpx", "httpx2"):
+        logging.getLogger(client).setLevel(logging.WARNING)
 
+    from space.hub import Shelf, data_folder
     from space.serve import serve
     from zoo.errors import ZooError
     from zoo.runtime import Runtime
@@ -63,9 +80,11 @@ def main() -> int:
     def say(words: str) -> None:
         print(words, flush=True)  # noqa: T201
 
+    shelf = Shelf(Path(given.data or data_folder()).absolute(), given.hub)
     try:
         serve(
-            Runtime(given.device),
+            Runtime(given.device, shelf.fetch, shelf.listing),
+            shelf,
             host=given.host,
             port=given.port,
             auth=given.auth,

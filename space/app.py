@@ -5,6 +5,7 @@ import gradio as gr
 from space import api, parts
 from space.controls import GLUE
 from space.custom import CUSTOM
+from space.hub import Shelf
 from space.jobs import LONGEST_QUEUE, Lane
 from space.speed import Speed
 from space.tab import Site, Tab
@@ -18,10 +19,17 @@ TAGLINE = (
 CLEAN_EVERY, CLEAN_OLDER_THAN = 60, 3600  # seconds, for what Gradio keeps
 
 
-def share(runtime: Runtime) -> Site:
-    """What the tabs of one site share."""
+def share(runtime: Runtime, shelf: Shelf | None = None, *, private: bool = False) -> Site:
+    """What the tabs of one site share.
+
+    Args:
+        runtime: Runs the methods.
+        shelf: Has the checkpoints; without one, what ships with the code.
+        private: Whether only people at this machine can come.
+    """
     lane = Lane(runtime.turn)
-    return Site(runtime, lane, Speed(runtime, lane))
+    speed = Speed(runtime, lane)
+    return Site(runtime, lane, speed, shelf or Shelf(), private, tuple(CUSTOM))
 
 
 def build_app(runtime: Runtime, site: Site | None = None) -> gr.Blocks:
@@ -47,6 +55,7 @@ def build_app(runtime: Runtime, site: Site | None = None) -> gr.Blocks:
         for tab in site.tabs:
             api.publish(tab.name, tab.form, site)
         api.publish_checkpoints(site)
+        api.publish_download(site)
         blocks.load(
             site.arrive,
             None,

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoo.errors import ZooError
+from zoo.hub.cache import Transfer
 from zoo.pipeline import Pipeline, Progress
 from zoo.runtime import Runtime
 
@@ -84,7 +85,9 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Loading:
-    """The checkpoint is on its way to the device."""
+    """The checkpoint is on its way to the device, or still to this machine by ``transfer``."""
+
+    transfer: Transfer | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,10 @@ class Stopped:
 State = Waiting | Loading | Working | Finished | Stopped
 
 
+class _EndedError(Exception):
+    """Nobody waits for the download any more."""
+
+
 class Job:
     """One run of one checkpoint.
 
@@ -125,7 +132,9 @@ class Job:
 
     def __init__(self, lane: Lane, runtime: Runtime, repo_id: str, inputs: dict[str, Any]) -> None:
         self._lane = lane
-        self._load: Callable[[], Pipeline] = lambda: runtime.pipeline(repo_id)
+        self._load: Callable[[], Pipeline] = lambda: runtime.pipeline(
+            repo_id, report=self._arriving
+        )
         self._inputs = inputs
         self._ticket = lane.join()
         self._stopped = threading.Event()
@@ -172,6 +181,11 @@ class Job:
             self._state = state
             self._news.notify_all()
 
+    def _arriving(self, transfer: Transfer) -> None:
+        if self._stopped.is_set():
+            raise _EndedError
+        self._tell(Loading(transfer if transfer.done < transfer.total else None))
+
     def _work(self) -> None:
         entered = False
         try:
@@ -182,6 +196,8 @@ class Job:
                 self._tell(Waiting(max(1, self._lane.ahead(self._ticket))))
             if entered:
                 self._run(pipeline, loading)
+        except _EndedError:
+            pass  # what has arrived stays, and the next download goes on from there
         except Exception as error:  # noqa: BLE001 handed to whoever follows
             with self._news:
                 self._error = error

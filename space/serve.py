@@ -3,6 +3,7 @@
 import contextlib
 import html
 import importlib.util
+import ipaddress
 import json
 import logging
 import os
@@ -21,6 +22,7 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from space.app import build_app, share
+from space.hub import Beside, Shelf
 from space.pictures import EXAMPLES, MAX_BYTES, ROUTE
 from space.results import Sweeper
 from space.speed import sample_inputs
@@ -50,26 +52,31 @@ Message = MutableMapping[str, Any]
 
 def make_site(
     runtime: Runtime,
+    shelf: Shelf | None = None,
     *,
     auth: tuple[str, str] | None = None,
     root_path: str = "",
+    private: bool = False,
     measure: bool = True,
 ) -> FastAPI:
     """The whole site as an ASGI application.
 
     Args:
         runtime: Runs the methods.
+        shelf: Has the checkpoints, and perhaps a hub to show below /hub; open already.
         auth: User and password that everybody has to give; None for no such thing.
         root_path: Path under which a proxy shows the site, such as ``/studio``.
+        private: Whether only people at this machine can come: they may remove downloads.
         measure: On a CPU, find out in the background how long the methods take.
     """
-    site = share(runtime)
+    site = share(runtime, shelf, private=private)
     blocks = build_app(runtime, site)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         sweeper = Sweeper()
         sweeper.start()
+        site.shelf.begin()
         if measure and not runtime.on_gpu:
             site.speed.start({tab.name: sample_inputs(tab.form) for tab in site.tabs})
         yield
@@ -78,7 +85,6 @@ def make_site(
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.mount(f"/{ROUTE}", StaticFiles(directory=EXAMPLES), name=ROUTE)
-    # Routes of a hub belong here: Gradio takes everything below "/" that is left.
     gr.mount_gradio_app(
         app,
         blocks,
@@ -99,6 +105,7 @@ def make_site(
         head=f"<script>{read('page.js')}</script>",
     )
     app.add_middleware(Front)
+    app.add_middleware(Beside, shelf=site.shelf, root_path=root_path)
     return app
 
 
@@ -162,6 +169,7 @@ class Front:
 
 def serve(
     runtime: Runtime,
+    shelf: Shelf,
     *,
     host: str,
     port: int,
@@ -174,6 +182,7 @@ def serve(
 
     Args:
         runtime: Runs the methods.
+        shelf: Has the checkpoints; it is opened here, and closed in the end.
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
         auth: User and password that everybody has to give.
@@ -189,20 +198,31 @@ def serve(
     try:
         with listen(host, port) as listener:
             port = listener.getsockname()[1]
-            app = make_site(runtime, auth=auth, root_path=root_path)
+            shown = f"[{host}]" if ":" in host else host
+            address = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else shown}:{port}"  # noqa: S104
+            shelf.open(address, closed=auth is not None)
+            private = is_loopback(host) and not public and not root_path
+            app = make_site(runtime, shelf, auth=auth, root_path=root_path, private=private)
             config = uvicorn.Config(
                 app, log_level="warning", timeout_graceful_shutdown=2, ws="none"
             )
             server = uvicorn.Server(config)
-            shown = f"[{host}]" if ":" in host else host
-            address = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else shown}:{port}"  # noqa: S104
             say(f"Style Zoo on {runtime.device_name}: {address}")
             if public:
                 arguments = (port, address, say)
                 threading.Thread(target=share_link, args=arguments, daemon=True).start()
             server.run(sockets=[listener])
     finally:
+        shelf.close()
         shutil.rmtree(place, ignore_errors=True)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address to listen on."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -212,6 +232,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
+        listener.listen(2048)  # who is told the address may connect before anybody answers
     except OSError:
         listener.close()
         raise

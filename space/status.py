@@ -5,6 +5,7 @@ from typing import Any
 
 from space.jobs import Loading, State, Waiting, Working
 from space.words import say, tell
+from zoo.hub.cache import Transfer
 from zoo.pipeline import Progress
 
 FIRST_USE = 0.1  # seconds of loading from which on they are told
@@ -15,8 +16,11 @@ def doing(language: str, state: State, checkpoint: str) -> str:
     match state:
         case Waiting(ahead):
             return bar(say(language, "Waiting; {ahead} before you", ahead=ahead))
-        case Loading():
+        case Loading(None):
             return bar(say(language, "Loading {checkpoint}", checkpoint=short(checkpoint)))
+        case Loading(Transfer() as transfer):
+            words = "First use: downloading {checkpoint} — {done} of {total} MB"
+            return arriving(language, transfer, words)
         case Working(progress, seconds):
             words = say(
                 language, "Step {number} of {total}", number=progress.number, total=progress.total
@@ -26,6 +30,22 @@ def doing(language: str, state: State, checkpoint: str) -> str:
                 words += " · " + say(language, "about {seconds} s left", seconds=round(left))
             return bar(words, progress.number / max(progress.total, 1))
     return ""
+
+
+def arriving(
+    language: str,
+    transfer: Transfer,
+    words: str = "Downloading {checkpoint} — {done} of {total} MB",
+) -> str:
+    """How far a download is."""
+    said = say(
+        language,
+        words,
+        checkpoint=short(transfer.repo_id),
+        done=f"{transfer.done / 10**6:.1f}",
+        total=f"{transfer.total / 10**6:.1f}",
+    )
+    return bar(said, transfer.done / max(transfer.total, 1))
 
 
 def bar(words: str, share: float | None = None) -> str:

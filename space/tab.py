@@ -15,6 +15,7 @@ import gradio as gr
 from space import parts, status
 from space.components import Dropdown
 from space.controls import GLUE, TELLING, Entry, entry
+from space.hub import Shelf
 from space.jobs import Finished, Job, Lane, Stopped, Working
 from space.links import record_in, settings_from
 from space.pictures import PHOTOS, preset, refusal
@@ -45,11 +46,17 @@ class Site:
         runtime: The device and the checkpoints.
         lane: Whose turn it is.
         speed: How long work takes here.
+        shelf: What checkpoints there are, and where.
+        private: Whether only people at this machine can come.
+        others: The tabs that no form makes.
     """
 
     runtime: Runtime
     lane: Lane
     speed: Speed
+    shelf: Shelf = field(default_factory=Shelf)
+    private: bool = False
+    others: tuple[str, ...] = ()
     tabs: list["Tab"] = field(default_factory=list)
     running: dict[tuple[str | None, str], Job] = field(default_factory=dict)
 
@@ -81,9 +88,12 @@ class Site:
         return self.recall(record["method"], record["checkpoint"], record["settings"])
 
     def arrive(self, request: gr.Request) -> Updates:
-        """When the page has loaded: what its link asks for, and how long work takes here."""
+        """When the page has loaded: what there is now, and what its link asks for."""
         updates: Updates = {tab.hint: tab.hint_for(spoken(request)) for tab in self.tabs}
+        updates |= {tab.checkpoint: tab.choice_now() for tab in self.tabs}
         asked = dict(request.query_params)
+        if asked.get("tab") in self.others:
+            return updates | {self.bar: gr.Tabs(selected=asked["tab"])}
         return updates | self.recall(asked.get("tab", ""), asked.get("checkpoint"), asked)
 
 
@@ -102,8 +112,12 @@ class Tab:
         form = form_for(self.method)
         usual = ON_GPU if site.runtime.on_gpu else ON_CPU
         self.form = form.with_defaults(**{k: v for k, v in usual.items() if k in form.by_name})
-        self.checkpoints: list[Listed] = site.runtime.checkpoints(name)
         self.photo: Any = None
+
+    @property
+    def checkpoints(self) -> list[Listed]:
+        """The checkpoints that there are now, the default first."""
+        return self.site.runtime.checkpoints(self.name)
 
     # ---- layout
 
@@ -174,19 +188,28 @@ class Tab:
     def _checkpoint_is_the_style(self) -> bool:
         """Where the only picture is the photo, the checkpoint is the style."""
         pictures = [one.name for one in self.form if one.is_picture]
-        return pictures == ["content"] and len(self.checkpoints) > 1
+        return pictures == ["content"]
 
     def _build_checkpoint(self) -> None:
-        names = [one.repo_id for one in self.checkpoints] or [self.method.checkpoint]
-        choices = [(status.short(name), name) for name in names]
+        choices = self._choices()
         self.checkpoint = Dropdown(
             choices,
-            value=names[0],
+            value=choices[0][1],
             label=t("Checkpoint"),
             info=t("The trained weights to use."),
             visible=len(choices) > 1,
             elem_id=f"{self.name}-checkpoint",
         )
+
+    def _choices(self) -> list[tuple[str, str]]:
+        names = [one.repo_id for one in self.checkpoints] or [self.method.checkpoint]
+        return [(status.short(name), name) for name in names]
+
+    def choice_now(self, wanted: str | None = None) -> Any:
+        """Update of the choice of checkpoints to those that there are now, picking ``wanted``."""
+        choices = self._choices()
+        picked: dict[str, Any] = {"value": wanted} if wanted else {}
+        return gr.Dropdown(choices=choices, visible=len(choices) > 1, **picked)
 
     @property
     def _verb(self) -> str:
@@ -553,7 +576,7 @@ class Tab:
                 shown = one.show(usable[one.field.name])
                 updates |= dict(zip(one.components, shown, strict=True))
         if any(listed.repo_id == checkpoint for listed in self.checkpoints):
-            updates[self.checkpoint] = checkpoint
+            updates[self.checkpoint] = self.choice_now(checkpoint)
         return updates
 
     def update_hint(self, request: gr.Request, *counted: Any) -> str:

@@ -37,11 +37,13 @@ class Listed:
         repo_id: Its name.
         method: Name of its method.
         thumbnail: A small picture of what it does, where it has one.
+        folder: Where it lies, for one that comes with the code.
     """
 
     repo_id: str
     method: str
     thumbnail: Path | None = None
+    folder: Path | None = None
 
 
 def list_shipped() -> list[Listed]:
@@ -60,6 +62,7 @@ def list_shipped() -> list[Listed]:
                 repo_id=f"zoo/{folder.name}",
                 method=method,
                 thumbnail=thumbnail if thumbnail.is_file() else None,
+                folder=folder,
             )
         )
     return found

@@ -2,5 +2,7 @@
 
 from collections.abc import Callable
 
+from space.custom import zoo
+
 # Name of the tab -> the function that lays it out, given what the tabs share.
-CUSTOM: dict[str, Callable[..., None]] = {}
+CUSTOM: dict[str, Callable[..., None]] = {"zoo": zoo.build}

@@ -37,7 +37,11 @@ def client(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
 
 def test_every_method_has_an_endpoint_with_the_names_of_its_form(client: Client) -> None:
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
-    assert set(endpoints) == {*(f"/{name}" for name in METHODS), "/list_checkpoints"}
+    assert set(endpoints) == {
+        *(f"/{name}" for name in METHODS),
+        "/list_checkpoints",
+        "/download_checkpoint",
+    }
     for name, method in METHODS.items():
         names = [one["parameter_name"] for one in endpoints[f"/{name}"]["parameters"]]
         assert names == [*form_for(method).by_name, "checkpoint"]

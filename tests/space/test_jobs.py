@@ -33,7 +33,7 @@ class Slow:
 
 
 def job_of(lane: Lane, pipeline: Slow) -> Job:
-    runtime: Any = SimpleNamespace(pipeline=lambda _: pipeline)
+    runtime: Any = SimpleNamespace(pipeline=lambda _, report: pipeline)
     return Job(lane, runtime, "zoo/slow", {})
 
 
