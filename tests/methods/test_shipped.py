@@ -1,0 +1,112 @@
+"""Gates that shipped weights pass, and that the same weights do not when they are broken."""
+
+from collections.abc import Callable
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from training import faults
+from zoo import checkpoint, images
+from zoo.method import Method
+from zoo.nn import blocks
+
+EXAMPLES = Path(__file__).parents[2] / "space" / "examples"
+PAIRS = (("pagoda", "hiroshige-river"), ("cat", "redon-vase"), ("astronaut", "van-gogh-bouquet"))
+SHIPPED = sorted(path.parent for path in checkpoint.SHIPPED.glob("*/config.json"))
+ANY_STYLE = [f for f in SHIPPED if checkpoint.read_config(f)["method"] in ("adain", "style_swap")]
+
+GATES: dict[str, Callable[[float], bool]] = {
+    "checkerboard": lambda value: value < 0.5,
+    "frame": lambda value: value < 0.025,
+    "color_drift": lambda value: value < 0.08,
+    "contrast": lambda value: value > 0.7,
+}
+
+
+def picture(path: str, size: int = 256) -> Tensor:
+    opened = images.open_picture(EXAMPLES / f"{path}.jpg").image
+    tensor = images.to_tensor(images.fit(opened, size))
+    return tensor[..., : tensor.shape[2] // 8 * 8, : tensor.shape[3] // 8 * 8]
+
+
+@torch.no_grad()
+def measured(method: Method) -> dict[str, float]:
+    """Each fault over three pairs; drift and contrast of a photo in its own style."""
+    found: dict[str, list[float]] = {name: [] for name in GATES}
+    for photo, style in PAIRS:
+        content = picture(f"photos/{photo}")
+        result = method(content, picture(f"paintings/{style}"))
+        same = method(content, content)
+        found["checkerboard"].append(faults.checkerboard(result, content))
+        found["frame"].append(faults.frame(result, content))
+        found["color_drift"].append(faults.color_drift(same, content))
+        found["contrast"].append(faults.contrast(same, content))
+    return {name: mean(values) for name, values in found.items()}
+
+
+def failed(method: Method) -> set[str]:
+    return {name for name, value in measured(method).items() if not GATES[name](value)}
+
+
+@pytest.mark.parametrize("folder", ANY_STYLE, ids=lambda f: f.name)
+def test_shipped_weights_have_none_of_the_known_faults(folder: Path) -> None:
+    assert not failed(checkpoint.load(folder)), measured(checkpoint.load(folder))
+
+
+def tinted(method: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    method.decoder[-1].bias[1] += 0.15
+
+
+def faded(method: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    method.decoder[-1].weight.mul_(0.5)
+
+
+def padded_with_zeros(method: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for layer in method.decoder:
+        if isinstance(layer, nn.Conv2d):
+            layer.padding_mode = "zeros"
+
+
+def unevenly_doubled(method: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a transposed convolution with a kernel of 1 doubles: each value once, between zeros."""
+
+    def sparse(features: Tensor) -> Tensor:
+        mask = torch.tensor([[4.0, 0.0], [0.0, 0.0]]).repeat(features.shape[2:])
+        return F.interpolate(features, scale_factor=2.0) * mask
+
+    monkeypatch.setattr(blocks, "doubled", sparse)
+
+
+@pytest.mark.parametrize("folder", ANY_STYLE, ids=lambda f: f.name)
+@pytest.mark.parametrize(
+    ("break_it", "fault"),
+    [
+        (tinted, "color_drift"),
+        (faded, "contrast"),
+        (padded_with_zeros, "frame"),
+        (unevenly_doubled, "checkerboard"),
+    ],
+)
+def test_broken_weights_are_caught(
+    folder: Path,
+    break_it: Callable[[Any, pytest.MonkeyPatch], None],
+    fault: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    method = checkpoint.load(folder)
+    with torch.no_grad():
+        break_it(method, monkeypatch)
+    assert fault in failed(method)
+
+
+@pytest.mark.parametrize("folder", ANY_STYLE, ids=lambda f: f.name)
+def test_shipped_checkpoints_are_small_and_carded(folder: Path) -> None:
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 10e6
+    card = (folder / "README.md").read_text()
+    for words in ("Known limits", "Departures from the paper", "Recipe", "Measured"):
+        assert words in card
