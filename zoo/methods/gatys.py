@@ -172,7 +172,10 @@ class Gatys(Method):
             Field(title="Start from"),
             Control(more=True),
         ] = "photo",
-        optimizer: Annotated[Literal["lbfgs", "adam"], Control(more=True)] = "lbfgs",
+        optimizer: Annotated[
+            Literal["lbfgs", "adam"],
+            Control(more=True, words={"lbfgs": "L-BFGS", "adam": "Adam"}),
+        ] = "lbfgs",
         coarse_to_fine: Annotated[
             bool,
             Field(description="Paint at small sizes first: faster, with larger strokes."),
