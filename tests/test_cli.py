@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from tests.pictures import photo
 
@@ -67,6 +68,7 @@ def test_run_paints_a_picture(tmp_path: Path) -> None:
     assert "Done in" in done.stderr
     assert "65×49 px · zoo/gatys@" in done.stderr
     with Image.open(out) as picture:
+        assert isinstance(picture, PngImageFile)
         picture.load()
         assert picture.size == (65, 49)
         assert json.loads(picture.text["parameters"])["settings"]["style_weights"] == [2, 1]
