@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngImageFile
 
 from zoo import images
 from zoo.errors import InputError
@@ -216,6 +217,7 @@ def test_png_carries_text_that_pillow_reads() -> None:
     text = {"Software": "Style Zoo", "parameters": json.dumps({"seed": 7, "words": "風格"})}
     tensor = torch.rand(3, 20, 30)
     with Image.open(io.BytesIO(images.to_png(tensor, 8, text))) as picture:
+        assert isinstance(picture, PngImageFile)
         picture.load()
         assert picture.text["parameters"] == text["parameters"]
         assert picture.tobytes() == images.to_pil(tensor[None])[0].tobytes()
@@ -225,6 +227,7 @@ def test_sixteen_bit_png_holds_sixteen_bits() -> None:
     ramp = torch.linspace(0, 1, 4096).view(1, 64, 64).expand(3, -1, -1)
     data = np.frombuffer(images.to_png(ramp, 16), np.uint8)
     decoded = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    assert decoded is not None
     assert decoded.dtype == np.uint16
     assert len(np.unique(decoded)) == 4096
     wanted = (ramp.permute(1, 2, 0).numpy() * 65535).round()
