@@ -26,6 +26,7 @@ def test_half_precision_on_disk_is_float32_in_memory(tmp_path: Path) -> None:
     method = Tint(TintConfig())
     checkpoint.save(method, tmp_path / "a", torch.float16)
     loaded = checkpoint.load(tmp_path / "a")
+    assert isinstance(loaded, Tint)
     assert loaded.net.weight.dtype == torch.float32
     assert torch.equal(loaded.net.weight, method.net.weight.half().float())
     assert not any(p.requires_grad for p in loaded.parameters())
@@ -36,7 +37,9 @@ def test_saving_again_replaces_the_weights_and_keeps_the_card(tmp_path: Path) ->
     (tmp_path / "a" / "README.md").write_text("card")
     method = Tint(TintConfig())
     checkpoint.save(method, tmp_path / "a")
-    assert torch.equal(checkpoint.load(tmp_path / "a").net.weight, method.net.weight)
+    loaded = checkpoint.load(tmp_path / "a")
+    assert isinstance(loaded, Tint)
+    assert torch.equal(loaded.net.weight, method.net.weight)
     assert (tmp_path / "a" / "README.md").read_text() == "card"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a"]
 
