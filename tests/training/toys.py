@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from training.loop import Trainer, fit
 from training.recipe import Recipe, Run
 
 TOY = {"steps": 6, "batch_size": 2, "size": 32, "load_size": 40, "lr": 1e-3, "average": 0.9}
-NAMES = {
+NAMES: dict[str, tuple[str, dict[str, Any]]] = {
     "adain": ("AdaIN", {"width": 4, "warmup": 2, "clip": 1.0}),
     "johnson": ("Johnson", {"width": 4, "style_size": 40, "cooldown": 0.5}),
     "many_styles": ("ManyStyles", {"width": 4, "style_size": 40, "objective": "gatys"}),
@@ -45,10 +46,9 @@ def recipe_of(name: str, photos: Path, paintings: Path, **changes: Any) -> Recip
 
 def run_in(folder: Path, **changes: Any) -> Run:
     """A run on the CPU that saves at every second step."""
-    values: dict[str, Any] = {"save_every": 2, "sample_every": 100, "log_every": 1}
-    return Run(
-        **{"out": folder, "packs": folder.parent / "packs", "device": "cpu"} | values | changes
-    )
+    values: dict[str, Any] = {"out": folder, "packs": folder.parent / "packs", "device": "cpu"}
+    values |= {"save_every": 2, "sample_every": 100, "log_every": 1}
+    return Run(**values | changes)
 
 
 def trainer_of(name: str, recipe: Recipe, run: Run) -> Trainer[Any]:
@@ -61,10 +61,10 @@ def train(name: str, recipe: Recipe, run: Run, die_at: int = -1) -> None:
     """Run to the end, or until the process kills itself in the middle of step ``die_at``."""
     torch.set_num_threads(1)
     trainer = trainer_of(name, recipe, run)
-    update: Callable[..., None] = trainer.update
+    update = trainer.update
 
-    def deadly(*arguments: Any) -> None:
-        update(*arguments)
+    def deadly(loss: Tensor, optimizer: Any) -> None:
+        update(loss, optimizer)
         if trainer.done == die_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
