@@ -1,5 +1,6 @@
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,11 @@ def test_broken_pictures_are_named_and_skipped(
     assert "notes.txt" not in caplog.text
 
 
+def painted(folder: Path, *size: int) -> None:
+    folder.mkdir()
+    paint(folder / "a.png", 1, *size)
+
+
 @pytest.mark.parametrize(
     ("prepare", "words"),
     [
@@ -78,11 +84,13 @@ def test_broken_pictures_are_named_and_skipped(
         (lambda folder: folder.write_text("a file"), "no folder"),
         (lambda folder: (folder.mkdir(), (folder / "a.txt").write_text("x")), "holds no pictures"),
         (lambda folder: (folder.mkdir(), (folder / "a.jpg").write_text("x")), "None of the 1"),
-        (lambda folder: (folder.mkdir(), paint(folder / "a.png", 1, 5, 5)), "None of the 1"),
-        (lambda folder: (folder.mkdir(), paint(folder / "a.png", 1)), "at least 2"),
+        (lambda folder: painted(folder, 5, 5), "None of the 1"),
+        (painted, "at least 2"),
     ],
 )
-def test_unusable_folders_are_refused_with_a_reason(tmp_path: Path, prepare, words: str) -> None:
+def test_unusable_folders_are_refused_with_a_reason(
+    tmp_path: Path, prepare: Callable[[Path], object], words: str
+) -> None:
     prepare(tmp_path / "photos")
     with pytest.raises(InputError, match=words):
         open_pack(tmp_path / "photos", 64, tmp_path / "packs", least=2)
