@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,7 +8,10 @@ import pytest
 from pydantic import Field
 
 from training import cli
-from training.recipe import Recipe
+from training.recipe import Recipe, Run
+
+Call = Callable[..., tuple[int, Any]]
+Output = pytest.CaptureFixture[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,21 +24,24 @@ class ToyRecipe(Recipe):
 
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch):
+def call(monkeypatch: pytest.MonkeyPatch) -> Call:
     """Parse a command line; return the exit code and what would have been trained."""
     trained: list[Any] = []
     monkeypatch.setattr(cli, "fit", trained.append)
 
+    def both(recipe: ToyRecipe, run: Run) -> Any:
+        return recipe, run
+
     def run(*arguments: str) -> tuple[int, Any]:
         trained.clear()
         with pytest.raises(SystemExit) as exit_:
-            cli.main(ToyRecipe, lambda recipe, run: (recipe, run), list(arguments))
+            cli.main(ToyRecipe, both, list(arguments))
         return int(exit_.value.code or 0), trained[0] if trained else None
 
     return run
 
 
-def test_flags_are_the_fields_with_their_defaults(call, capsys) -> None:
+def test_flags_are_the_fields_with_their_defaults(call: Call, capsys: Output) -> None:
     code, (recipe, run) = call("--photos", "somewhere", "--out", "there", "--sharp", "--lr=0.5")
     assert code == 0
     assert recipe == ToyRecipe(photos=Path("somewhere"), sharp=True, lr=0.5)
@@ -55,13 +62,15 @@ def test_flags_are_the_fields_with_their_defaults(call, capsys) -> None:
         (["--device", "tpu"], "“tpu” is not one of auto, cpu"),
     ],
 )
-def test_mistakes_are_one_line_and_exit_code_2(call, capsys, flags, words) -> None:
+def test_mistakes_are_one_line_and_exit_code_2(
+    call: Call, capsys: Output, flags: list[str], words: str
+) -> None:
     code, trained = call("--photos", "somewhere", "--out", "there", *flags)
     assert (code, trained) == (2, None)
     assert words in capsys.readouterr().err
 
 
-def test_what_is_missing_or_unknown_is_named(call, capsys) -> None:
+def test_what_is_missing_or_unknown_is_named(call: Call, capsys: Output) -> None:
     assert call("--out", "there")[0] == 2
     assert "--photos" in capsys.readouterr().err
     assert call("--photos", "a", "--out", "b", "--colour", "red")[0] == 2
@@ -69,7 +78,7 @@ def test_what_is_missing_or_unknown_is_named(call, capsys) -> None:
 
 
 def test_a_published_recipe_is_the_default_and_flags_go_over_it(
-    call, tmp_path: Path, capsys
+    call: Call, tmp_path: Path, capsys: Output
 ) -> None:
     path = tmp_path / "recipe.json"
     path.write_text(json.dumps({"lr": 0.25, "sharp": True, "steps": 7}))
