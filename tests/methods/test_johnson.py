@@ -9,6 +9,7 @@ from zoo.nn.blocks import StyleNorm, Transform, decoder
 
 def test_style_norm_is_instance_norm_of_the_mixed_style() -> None:
     norm = StyleNorm(6, styles=3)
+    assert norm.bias is not None
     with torch.no_grad():
         norm.weight.normal_()
         norm.bias.normal_()
@@ -17,7 +18,8 @@ def test_style_norm_is_instance_norm_of_the_mixed_style() -> None:
     found = norm(features, mix)
     for b in range(2):
         weight, bias = (
-            sum(s * p[i] for i, s in enumerate(mix[b])) for p in (norm.weight, norm.bias)
+            sum((s * p[i] for i, s in enumerate(mix[b])), torch.zeros(6))
+            for p in (norm.weight, norm.bias)
         )
         expected = F.instance_norm(features[b, None], weight=weight, bias=bias)
         torch.testing.assert_close(found[b, None], expected)
@@ -73,7 +75,8 @@ def test_the_repaired_network_has_neither_checkerboard_nor_frame_on_a_flat_photo
         network = Transform(8, published=published)
         for name, module in list(network.named_children()):
             if name.endswith("norms"):
-                setattr(network, name, nn.ModuleList(_Pass() for _ in module))  # type: ignore[arg-type]
+                assert isinstance(module, nn.ModuleList)
+                setattr(network, name, nn.ModuleList(_Pass() for _ in module))
         result = network(photo, torch.ones(1, 1))
         found[published] = checkerboard(result), border(result)
     assert found[False][0] < 1e-6
