@@ -13,8 +13,8 @@ from typing import Any
 
 import psutil
 import pytest
-from gradio_client import Client, handle_file  # type: ignore[import-untyped]
-from gradio_client.exceptions import AppError  # type: ignore[import-untyped]
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
 from PIL import Image
 
 from space.controls import choice_word
