@@ -169,6 +169,10 @@ class Shelf:
             thread.join(patience)
         return list(self._merged())
 
+    def forget(self) -> None:
+        """Ask the hub again at the next occasion, however fresh its answer is."""
+        self._asked = float("-inf")
+
     def model(self, repo_id: object) -> Model | None:
         """One of :meth:`models`, as it was listed last."""
         return next((model for model in self._merged() if model.repo_id == repo_id), None)

@@ -15,9 +15,11 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,8 +27,10 @@ import torch
 import uvicorn
 from PIL import Image
 
+from space.hub import Shelf
 from space.pictures import EXAMPLES
 from space.serve import listen, make_site
+from tests.hub.serving import Serving as HubServing
 from zoo.runtime import Runtime
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -74,15 +78,64 @@ def runtime() -> Iterator[Runtime]:
 @pytest.fixture(scope="session")
 def address(runtime: Runtime) -> Iterator[str]:
     """The site, served from this process."""
+    with serving(runtime, Shelf()) as found:
+        yield found
+
+
+@contextmanager
+def serving(
+    runtime: Runtime, shelf: Shelf, auth: tuple[str, str] | None = None, private: bool = False
+) -> Iterator[str]:
+    """A site, served from this process."""
     with listen("127.0.0.1", 0) as listener:
-        config = uvicorn.Config(make_site(runtime, measure=False), log_level="warning", ws="none")
-        server = uvicorn.Server(config)
+        found = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        shelf.open(found, closed=auth is not None)
+        app = make_site(runtime, shelf, auth=auth, private=private, measure=False)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         wait_until(lambda: server.started, "the site to start")
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield found
         server.should_exit = True
         thread.join(20)
+        shelf.close()
+
+
+@dataclass(frozen=True)
+class WithHub:
+    """A site with a hub inside.
+
+    Args:
+        address: Where it is.
+        shelf: Its checkpoints.
+        gate: Holds downloads of weights back.
+        token: Lets "ada" write to the hub.
+    """
+
+    address: str
+    shelf: Shelf
+    gate: HubServing
+    token: str
+
+    @property
+    def hub(self) -> str:
+        return f"{self.address}/hub"
+
+
+@pytest.fixture(scope="session")
+def with_hub(runtime: Runtime, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WithHub]:
+    """A site with a hub inside, on a machine of one's own."""
+    shelf = Shelf(tmp_path_factory.mktemp("data"))
+    own = Runtime("cpu", shelf.fetch, shelf.listing)
+    with serving(own, shelf, private=True) as found:
+        assert shelf.hub
+        gate = HubServing(SimpleNamespace(asgi=shelf.hub.asgi), f"{found}/hub")  # type: ignore[arg-type]
+        shelf.hub.asgi = gate  # type: ignore[assignment]
+        token = shelf.hub.create_token("ada", "tests")
+        wait_until(lambda: shelf.model("zoo/gatys-torchvision"), "the hub to be filled")
+        yield WithHub(found, shelf, gate, token)
+        if gate.gate:
+            gate.gate.set()
 
 
 def wait_until(true: Callable[[], Any], what: str, seconds: float = 60) -> None:
@@ -154,9 +207,9 @@ class Visit:
         if response.status >= 400:
             self.troubles.append(f"{response.status}: {response.url}")
 
-    def go(self, query: str = "") -> "Visit":
+    def go(self, query: str = "", first: str = "#gatys-go") -> "Visit":
         self.page.goto(f"{self.address}/{query}")
-        self.page.wait_for_selector("#gatys-go", state="visible")
+        self.page.wait_for_selector(first, state="visible")
         # The settings of a link arrive with the first answer of the server.
         self.page.wait_for_selector("body.sz-arrived")
         return self
@@ -179,7 +232,9 @@ def visit(chromium: Any, address: str) -> Iterator[Callable[..., Visit]]:
     """Makes visitors with an empty cache: ``visit(width=390, dark=True, locale="zh-TW")``."""
     with ExitStack() as stack:
 
-        def make(*, width: int = 1440, dark: bool = False, locale: str = "en-US") -> Visit:
+        def make(
+            *, width: int = 1440, dark: bool = False, locale: str = "en-US", at: str = address
+        ) -> Visit:
             context = chromium.new_context(
                 viewport={"width": width, "height": 900 if width > 640 else 844},
                 color_scheme="dark" if dark else "light",
@@ -190,6 +245,6 @@ def visit(chromium: Any, address: str) -> Iterator[Callable[..., Visit]]:
             )
             stack.callback(context.close)
             context.set_default_timeout(30_000)
-            return Visit(context.new_page(), address)
+            return Visit(context.new_page(), at)
 
         yield make
