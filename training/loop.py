@@ -144,8 +144,9 @@ class Trainer(ABC, Generic[R]):
         self, parameters: Iterable[nn.Parameter], name: str = "optimizer", **options: Any
     ) -> Any:
         """Adam over ``parameters``; its rate follows the recipe."""
+        fused = self.device.type == "cuda"
         optimizer = self.accelerator.prepare(
-            torch.optim.Adam(parameters, lr=self.recipe.lr, **options)
+            torch.optim.Adam(parameters, lr=self.recipe.lr, fused=fused, **options)
         )
         self.keep(**{name: optimizer})
         return optimizer
@@ -198,8 +199,9 @@ class Trainer(ABC, Generic[R]):
     def _average(
         self, averaged: Sequence[Tensor], current: Sequence[Tensor], count: Tensor | int
     ) -> None:
-        # Early on the average forgets faster, or it would long remember the random start.
-        decay = min(self.recipe.average, (1 + int(count)) / (10 + int(count)))
+        # Early on the average forgets faster, or it would long remember the random start. The steps
+        # are counted here because asking `count` would make a GPU wait.
+        decay = min(self.recipe.average, self.done / (9 + self.done))
         torch._foreach_lerp_(list(averaged), list(current), 1 - decay)
 
 
