@@ -10,11 +10,25 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from zoo.card import CardFacts
+from zoo.errors import InputError
 from zoo.form import Control, Picture
 
 Content = Annotated[Tensor, Picture(), Field(title="Photo", description="The picture to repaint.")]
 Style = Annotated[
     Tensor, Picture(), Field(title="Style picture", description="The picture whose look to borrow.")
+]
+MoreStyles = Annotated[
+    list[Style],
+    Field(max_length=4, title="More style pictures", description="Blended with the first one."),
+    Control(more=True),
+]
+StyleShares = Annotated[
+    list[float],
+    Field(
+        title="Shares of the style pictures",
+        description="One number for each, first picture first; empty for equal shares.",
+    ),
+    Control(more=True),
 ]
 Strength = Annotated[
     float,
@@ -159,3 +173,24 @@ class Method(nn.Module):
         return pretrained.push(
             self, repo_id, client, facts=facts, message=message, private=private, dtype=dtype
         )
+
+
+def shares(weights: list[float], count: int) -> list[float]:
+    """Normalise the shares of ``count`` style pictures to a sum of 1; none given means equal.
+
+    Raises InputError when their number is another, one is negative or all are 0.
+    """
+    if not weights:
+        return [1 / count] * count
+    if len(weights) != count:
+        raise InputError(
+            "Shares of the style pictures: there are {given} shares for {count} pictures. Give "
+            "one number for each picture.",
+            given=len(weights),
+            count=count,
+        )
+    if min(weights) < 0 or sum(weights) <= 0:
+        raise InputError(
+            "Shares of the style pictures: use numbers of 0 and above, at least one above 0."
+        )
+    return [weight / sum(weights) for weight in weights]

@@ -5,8 +5,9 @@ import torch
 from torch.nn import functional as F
 
 from zoo.errors import InputError
+from zoo.method import shares
 from zoo.methods import gatys
-from zoo.methods.gatys import Gatys, GatysConfig, Objective, schedule, shares
+from zoo.methods.gatys import Gatys, GatysConfig, Objective, schedule
 from zoo.nn.vgg import vgg19
 
 

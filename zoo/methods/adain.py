@@ -12,15 +12,12 @@ function.
 """
 
 from dataclasses import dataclass
-from typing import Annotated
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
-from zoo.form import Control
-from zoo.method import Content, Method, Paper, Strength, Style
-from zoo.nn.blocks import autocast, decoder, encode, shares
+from zoo.method import Content, Method, MoreStyles, Paper, Strength, Style, StyleShares, shares
+from zoo.nn.blocks import autocast, decoder, encode
 from zoo.nn.stats import mean_std
 from zoo.nn.vgg import CHANNELS, Weights, vgg19
 
@@ -80,23 +77,8 @@ class AdaIN(Method):
         style: Style,
         *,
         strength: Strength = 1.0,
-        more_styles: Annotated[
-            list[Style],
-            Field(
-                max_length=4,
-                title="More style pictures",
-                description="Blended with the first one.",
-            ),
-            Control(more=True),
-        ] = [],  # noqa: B006 read, never changed
-        style_weights: Annotated[
-            list[float],
-            Field(
-                title="Shares of the style pictures",
-                description="One number for each, first picture first; empty for equal shares.",
-            ),
-            Control(more=True),
-        ] = [],  # noqa: B006
+        more_styles: MoreStyles = [],  # noqa: B006 read, never changed
+        style_weights: StyleShares = [],  # noqa: B006
     ) -> Tensor:
         """Repaint ``content`` in one pass.
 

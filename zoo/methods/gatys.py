@@ -21,9 +21,18 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoo.errors import InputError
 from zoo.form import Control
-from zoo.method import Content, Method, Paper, Seed, Step, Style
+from zoo.method import (
+    Content,
+    Method,
+    MoreStyles,
+    Paper,
+    Seed,
+    Step,
+    Style,
+    StyleShares,
+    shares,
+)
 from zoo.nn.stats import gram
 from zoo.nn.vgg import VGG19, Pooling, Weights, vgg19
 
@@ -140,23 +149,8 @@ class Gatys(Method):
             Field(ge=1, le=1e6, description="Higher: more of the style, less of the photo."),
             Control(log=True),
         ] = 100.0,
-        more_styles: Annotated[
-            list[Style],
-            Field(
-                max_length=4,
-                title="More style pictures",
-                description="Blended with the first one.",
-            ),
-            Control(more=True),
-        ] = [],  # noqa: B006 read, never changed
-        style_weights: Annotated[
-            list[float],
-            Field(
-                title="Shares of the style pictures",
-                description="One number for each, first picture first; empty for equal shares.",
-            ),
-            Control(more=True),
-        ] = [],  # noqa: B006
+        more_styles: MoreStyles = [],  # noqa: B006 read, never changed
+        style_weights: StyleShares = [],  # noqa: B006
         content_weight: Annotated[
             float,
             Field(ge=0, le=100, description="0 leaves the photo only as the starting point."),
@@ -209,27 +203,6 @@ class Gatys(Method):
             for image in optimise(begin, objective, count, optimizer):
                 number += 1
                 yield Step(image, number, steps)
-
-
-def shares(weights: list[float], count: int) -> list[float]:
-    """Normalise the shares of ``count`` style pictures to a sum of 1; none given means equal.
-
-    Raises InputError when their number is another, one is negative or all are 0.
-    """
-    if not weights:
-        return [1 / count] * count
-    if len(weights) != count:
-        raise InputError(
-            "Shares of the style pictures: there are {given} shares for {count} pictures. Give "
-            "one number for each picture.",
-            given=len(weights),
-            count=count,
-        )
-    if min(weights) < 0 or sum(weights) <= 0:
-        raise InputError(
-            "Shares of the style pictures: use numbers of 0 and above, at least one above 0."
-        )
-    return [weight / sum(weights) for weight in weights]
 
 
 def start_image(content: Tensor, start: str, seed: int) -> Tensor:

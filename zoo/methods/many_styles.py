@@ -14,8 +14,8 @@ from torch import Tensor
 
 from zoo.errors import InputError
 from zoo.form import Control
-from zoo.method import Content, Method, Paper, Strength
-from zoo.nn.blocks import Transform, shares
+from zoo.method import Content, Method, Paper, Strength, shares
+from zoo.nn.blocks import Transform
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.errors import InputError
 from zoo.nn.vgg import CONVS_PER_STAGE, VGG19
 
 
@@ -237,24 +236,3 @@ def autocast(device: torch.device, precision: torch.dtype) -> AbstractContextMan
     if precision == torch.float32:
         return nullcontext()  # not a disabled autocast, which would end the one of a training
     return torch.autocast(device.type, precision)
-
-
-def shares(weights: list[float], count: int) -> list[float]:
-    """Normalise the shares of ``count`` style pictures to a sum of 1; none given means equal.
-
-    Raises InputError when their number is another, one is negative or all are 0.
-    """
-    if not weights:
-        return [1 / count] * count
-    if len(weights) != count:
-        raise InputError(
-            "Shares of the style pictures: there are {given} shares for {count} pictures. Give "
-            "one number for each picture.",
-            given=len(weights),
-            count=count,
-        )
-    if min(weights) < 0 or sum(weights) <= 0:
-        raise InputError(
-            "Shares of the style pictures: use numbers of 0 and above, at least one above 0."
-        )
-    return [weight / sum(weights) for weight in weights]
