@@ -127,7 +127,7 @@ class ZooTab:
         page = gr.context.Context.root_block
         assert page is not None  # noqa: S101 - a tab is built inside a page
         page.load(self.arrive, asked, arriving, **GLUE)
-        self.words.input(**again, trigger_mode="always_last")
+        self.words.change(**again)
         for filter_ in (self.method, self.license, self.ready):
             filter_.input(**again)
         self.timer.tick(**again)
