@@ -412,7 +412,8 @@ def _files(language: str, shelf: Shelf, model: Model) -> str:
     heading = html.escape(say(language, "Files"))
     top = "".join(f"<th scope='col'>{head}</th>" for head in heads)
     return (
-        f'<h4>{heading}</h4><div class="scroll" tabindex="0" role="group" aria-label="{heading}">'
+        f'<h4>{heading}</h4><div class="scroll sz-zoo-files" tabindex="0" role="group" '
+        f'aria-label="{heading}">'
         f"<table><thead><tr>{top}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 
