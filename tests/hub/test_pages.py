@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from huggingface_hub import HfApi
 from PIL import Image
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from tests.hub.serving import Serving, serving
 from zoo import card
@@ -68,15 +68,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
         for index in range(26):
             app.hub.create_repo(f"bob/model-{index:02}")
         yield app
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        flags = ["--headless", "--no-sandbox", "--disable-gpu"]
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
-        yield chromium
-        chromium.close()
 
 
 def get(server: Serving, path: str, status: int = 200, **headers: str) -> str:
@@ -226,10 +217,10 @@ def test_pages_work_behind_a_proxy_that_takes_the_prefix_off(tmp_path: Path) -> 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
 def test_pages_are_accessible_and_fit(
-    server: Serving, browser: Browser, width: int, scheme: str
+    server: Serving, chromium: Browser, width: int, scheme: str
 ) -> None:
     options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]}
-    page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)  # type: ignore[arg-type]
+    page = chromium.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)  # type: ignore[arg-type]
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("requestfailed", lambda request: complaints.append(request.url))

@@ -33,16 +33,6 @@ from space.serve import listen, make_site
 from tests.hub.serving import Serving as HubServing
 from zoo.runtime import Runtime
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 PHOTO = EXAMPLES / "photos" / "cat.jpg"
 PAINTING = EXAMPLES / "paintings" / "sakai-rivers.jpg"
 
@@ -161,21 +151,6 @@ def photo(tmp_path: Path) -> Path:
     path = tmp_path / "holiday.jpg"
     Image.open(PHOTO).resize((150, 100)).save(path)
     return path
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    """Debian's Chromium; where it is missing, CI fails and others skip."""
-    if not CHROMIUM.exists():
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{CHROMIUM} is missing: install Debian's package chromium")
-        pytest.skip(f"{CHROMIUM} is missing")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 class Visit:
