@@ -96,6 +96,12 @@ def publish(
     if facts["step"] < whole:
         share = f"A short schedule: {facts['step']} steps of {recipe['batch_size']} pictures"
         limits = (f"{share}, where the full recipe makes {whole}.", *limits)
+    if recipe.get("start_from"):
+        limits = (
+            "Training started from the weights of an earlier run, which the steps and the time "
+            "given here leave out; the command alone does not make the same weights.",
+            *limits,
+        )
     made = CardFacts(
         **vars(facts_of(method, repo_id))
         | {

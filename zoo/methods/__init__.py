@@ -2,9 +2,10 @@
 
 from zoo.errors import UnknownMethodError
 from zoo.method import Method
+from zoo.methods.adain import AdaIN
 from zoo.methods.gatys import Gatys
 
-METHODS: dict[str, type[Method]] = {method.name: method for method in (Gatys,)}
+METHODS: dict[str, type[Method]] = {method.name: method for method in (Gatys, AdaIN)}
 
 
 def get_method(name: str) -> type[Method]:
