@@ -4,6 +4,8 @@ Their texts are translated in the browser by ``sz.t``, which ``static/first.js``
 own catalogue reaches labels only. All texts in these templates are the project's own.
 """
 
+import html
+import json
 import math
 from collections.abc import Sequence
 
@@ -89,6 +91,23 @@ def photo_strip(photos: Sequence[Preset], elem_id: str) -> gr.HTML:
     )
 
 
+def literal(words: str) -> str:
+    """``words`` as a string for the script inside a template."""
+    return json.dumps(words).replace("`", "\\u0060").replace("<", "\\u003c")
+
+
+def radio(option: dict[str, str], group: str) -> str:
+    """One thumbnail of a picker."""
+    src = html.escape(option["src"])
+    picture = (
+        f'<img src="{src}" alt="" width="96" height="72" loading="lazy">' if src else "<i></i>"
+    )
+    return (
+        f'<label><input type="radio" name="{group}" value="{html.escape(option["id"])}">'
+        f"{picture}<span>${{sz.t({literal(option['name'])})}}</span></label>"
+    )
+
+
 def picker(
     label: str, options: Sequence[dict[str, str]], value: str | None, elem_id: str
 ) -> gr.HTML:
@@ -103,15 +122,12 @@ def picker(
     return gr.HTML(
         value=value,
         label=t(label),
-        legend=label,
-        options=list(options),
-        group=elem_id,
         elem_id=elem_id,
-        # The value is not in the template: a re-render would take the focus away.
-        html_template="""<fieldset class="sz-picker"><legend>${sz.t(legend)}</legend>
-          <div>${options.map(o => `<label><input type="radio" name="${group}" value="${o.id}">
-          ${o.src ? `<img src="${o.src}" alt="" width="96" height="72" loading="lazy">` : '<i></i>'}
-          <span>${sz.t(o.name)}</span></label>`).join('')}</div></fieldset>""",
+        # The value is not in the template: a re-render would take the focus away. All else is
+        # written into it, for Gradio forgets the properties of an HTML component that is among an
+        # event's outputs before its tab has been opened.
+        html_template=f"""<fieldset class="sz-picker"><legend>${{sz.t({literal(label)})}}</legend>
+          <div>{"".join(radio(option, elem_id) for option in options)}</div></fieldset>""",
         js_on_load="""const sync = () => element.querySelectorAll('input').forEach((input) => {
             input.checked = input.value === props.value;
         });

@@ -11,6 +11,8 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 
 from tests.space.conftest import PAINTING, Visit, huge_png, wait_until
+from zoo.methods import METHODS
+from zoo.pipeline import form_for
 
 pytestmark = pytest.mark.browser
 
@@ -90,7 +92,7 @@ def test_stop_acts_and_leaves_the_form_ready(visit: Visits, photo: Path) -> None
         )
         visitor.page.wait_for_selector("#gatys-stop", state="hidden")
         assert visitor.page.is_visible("#gatys-preview img")
-        assert visitor.page.is_enabled("#gatys-go")
+        wait_until(lambda: visitor.page.is_enabled("#gatys-go"), "the form to be ready again")
     assert not visitor.troubles
 
 
@@ -296,6 +298,19 @@ def test_arrow_keys_pick_a_style(visit: Visits) -> None:
     page.wait_for_selector("#gatys-style-pick input[value=cezanne-mountain]:checked")
     page.keyboard.press("ArrowRight")
     page.wait_for_selector("#gatys-style-pick input[value=redon-vase]:checked")
+
+
+def test_tabs_opened_later_are_whole(visit: Visits) -> None:
+    visitor = visit().go()
+    page = visitor.page
+    for name in list(METHODS)[1:]:
+        page.get_by_role("tab", name=METHODS[name].title, exact=True).click()
+        page.wait_for_selector(f"#{name}-go", state="visible")
+        if "style" in form_for(METHODS[name]).by_name:
+            page.check(f"#{name}-style-pick input[value=redon-vase]", force=True)
+            page.wait_for_selector(f"#{name}-style-pick input[value=redon-vase]:checked")
+        assert "Error rendering" not in page.inner_text(f"#tab-{name}")
+    assert not visitor.troubles
 
 
 def test_first_paint_within_four_seconds(visit: Visits) -> None:
