@@ -82,6 +82,10 @@ def test_stop_acts_and_leaves_the_form_ready(visit: Visits, photo: Path) -> None
     visitor.upload(photo)
     for press in ("#gatys-stop", "Escape"):
         visitor.page.click("#gatys-go")
+        visitor.page.wait_for_selector("#gatys-stop", state="visible")
+        visitor.page.wait_for_function(
+            "!document.querySelector('#gatys-status').innerText.includes('kept')"
+        )
         visitor.page.wait_for_selector("#gatys-preview img", state="visible", timeout=60_000)
         if press == "Escape":
             visitor.page.keyboard.press(press)
