@@ -84,15 +84,16 @@ def test_stop_acts_and_leaves_the_form_ready(visit: Visits, photo: Path) -> None
         visitor.page.click("#gatys-go")
         visitor.page.wait_for_selector("#gatys-stop", state="visible")
         visitor.page.wait_for_function(
-            "!document.querySelector('#gatys-status').innerText.includes('kept')"
+            "!document.querySelector('#gatys-status').innerText.includes('Stopped')"
         )
         visitor.page.wait_for_selector("#gatys-preview img", state="visible", timeout=60_000)
         if press == "Escape":
             visitor.page.keyboard.press(press)
         else:
             visitor.page.click(press)
+        # The second run may be stopped before its first preview: then the first run's stays.
         visitor.page.wait_for_function(
-            "document.querySelector('#gatys-status').innerText.includes('last preview is kept')"
+            "document.querySelector('#gatys-status').innerText.includes('Stopped')"
         )
         visitor.page.wait_for_selector("#gatys-stop", state="hidden")
         assert visitor.page.is_visible("#gatys-preview img")
