@@ -68,6 +68,16 @@ def test_a_step_that_explodes_is_taken_back() -> None:
     assert float(cliff(last)) < float(cliff(start))
 
 
+def test_the_search_does_not_stall_far_from_the_style() -> None:
+    """Where the loss bends the wrong way, an unbounded step fails again and again."""
+    down, right = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
+    bold = torch.stack([right // 4 % 2, down // 4 % 2, (right + down) // 6 % 2])[None]
+    flat = 0.5 + 0.15 * (torch.sin(right / 9) * torch.cos(down / 13)).expand(1, 3, 64, 64)
+    objective = Objective(vgg19(), flat, [(bold, 1.0)])
+    *_, result = gatys.optimise(flat, objective, 20, "lbfgs")
+    assert objective(result) < 0.1 * objective(flat)
+
+
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
 def test_both_optimisers_come_closer_to_the_style(optimizer: str) -> None:
     objective = Objective(vgg19(), picture(0), [(picture(1), 1.0)])

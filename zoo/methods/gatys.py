@@ -38,6 +38,7 @@ from zoo.nn.vgg import VGG19, Pooling, Weights, vgg19
 
 CONTENT_LAYER = "relu4_2"
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+REACH = 0.1  # root of the mean squared change of pixels that a step of L-BFGS may make
 SMALLEST_SCALE = 96  # below this, relu5_1 has too few positions for a Gram matrix
 
 
@@ -277,7 +278,11 @@ class Basis:
         Clamped here and not at the end, as the published code does, so that the loss that is
         minimised is the loss of the picture that people get.
         """
-        return torch.fft.irfft2(torch.fft.rfft2(coordinates) * self.gain, s=self.size).clamp(0, 1)
+        return self.to_pixels(coordinates).clamp(0, 1)
+
+    def to_pixels(self, coordinates: Tensor) -> Tensor:
+        """As :meth:`to_image`, linear: not clamped."""
+        return torch.fft.irfft2(torch.fft.rfft2(coordinates) * self.gain, s=self.size)
 
     def from_image(self, image: Tensor) -> Tensor:
         """The coordinates of a picture in [0, 1]; the inverse of :meth:`to_image`."""
@@ -285,7 +290,12 @@ class Basis:
 
 
 def lbfgs(image: Tensor, objective: Objective, steps: int) -> Iterator[Tensor]:
-    """L-BFGS without line search, made safe: a step that doubles the loss is taken back."""
+    """L-BFGS without line search, made safe by a bound on the step.
+
+    Far from the style the loss is almost straight or bends the wrong way, and L-BFGS takes that for
+    a reason to leap. So no step moves pixels by more than ``reach`` on average; a step that doubles
+    the loss is taken back and halves it, a good one widens it again.
+    """
     basis = Basis(image)
     # L-BFGS refuses a channels-last variable.
     variable = basis.from_image(image).contiguous().requires_grad_()
@@ -301,16 +311,25 @@ def lbfgs(image: Tensor, objective: Objective, steps: int) -> Iterator[Tensor]:
         return loss
 
     solver = restart()
+    reach = REACH
     best_loss, best = float("inf"), variable.detach().clone()
     for number in range(1, steps + 1):
         before = variable.detach().clone()
         loss = float(solver.step(closure).detach())
-        if loss < best_loss:
-            best_loss, best = loss, before
-        elif not loss <= 2 * best_loss:  # also true for NaN
+        if loss <= 2 * best_loss:
+            if loss < best_loss:
+                best_loss, best = loss, before
+                reach = min(REACH, 1.5 * reach)
+            with torch.no_grad():
+                moved = basis.to_pixels(variable - before).square().mean().sqrt()
+                share = (reach / moved).clamp(max=1).item()
+                variable.copy_(torch.lerp(before, variable, share))
+            solver.state[variable]["t"] *= share  # the step it shall believe to have made
+        else:  # also for NaN
             with torch.no_grad():
                 variable.copy_(best)
             solver = restart()
+            reach /= 2
         if number == steps:  # nothing has looked at the last step yet
             with torch.no_grad():
                 if not float(objective(basis.to_image(variable))) <= best_loss:
