@@ -62,11 +62,9 @@ def by_heart(
         with torch.no_grad():
             sums["untouched"].append(float(objective(photo)))
             sums["network"].append(float(objective(repaint(photo, which))))
-        picture = photo.clone().requires_grad_()
-        for _ in optimise(picture, objective, steps, "lbfgs"):
-            pass
+        *_, optimised = optimise(photo, objective, steps, "lbfgs")
         with torch.no_grad():
-            sums["optimised"].append(float(objective(picture)))
+            sums["optimised"].append(float(objective(optimised)))
     return {name: mean(values) for name, values in sums.items()}
 
 
