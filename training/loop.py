@@ -141,9 +141,15 @@ class Trainer(ABC, Generic[R]):
         (self.local if local else self.shared).update(parts)
 
     def adam(
-        self, parameters: Iterable[nn.Parameter], name: str = "optimizer", **options: Any
+        self,
+        parameters: Iterable[nn.Parameter] | Iterable[dict[str, Any]],
+        name: str = "optimizer",
+        **options: Any,
     ) -> Any:
-        """Adam over ``parameters``; its rate follows the recipe."""
+        """Adam over ``parameters``; its rate follows the recipe.
+
+        A group of parameters may have a ``share``, which its rate is multiplied by.
+        """
         fused = self.device.type == "cuda"
         optimizer = self.accelerator.prepare(
             torch.optim.Adam(parameters, lr=self.recipe.lr, fused=fused, **options)
@@ -189,11 +195,15 @@ class Trainer(ABC, Generic[R]):
         """Step ``optimizer`` at this step's rate, with clipped gradients of all processes."""
         optimizer.zero_grad(set_to_none=True)
         self.accelerator.backward(loss)
+        self.apply(optimizer)
+
+    def apply(self, optimizer: Any) -> None:
+        """Step ``optimizer`` on the gradients that are there, at this step's rate."""
         if self.recipe.clip:
             parameters = [p for group in optimizer.param_groups for p in group["params"]]
             self.accelerator.clip_grad_norm_(parameters, self.recipe.clip)
         for group in optimizer.param_groups:
-            group["lr"] = self.recipe.rate(self.done)
+            group["lr"] = self.recipe.rate(self.done) * group.get("share", 1.0)
         optimizer.step()
 
     def _average(

@@ -38,6 +38,9 @@ def recipe_of(name: str, photos: Path, paintings: Path, **changes: Any) -> Recip
         "paintings": paintings,
         "styles": paintings,
         "style": paintings / "painting0.png",
+        "domain_a": paintings,
+        "domain_b": photos,
+        "portraits": paintings,
     }
     known = kind.__dataclass_fields__
     paths = {field: path for field, path in folders.items() if field in known}

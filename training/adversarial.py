@@ -1,0 +1,316 @@
+"""What adversarial recipes share: two sides that take turns, with all it takes to resume exactly.
+
+Nothing is wrapped for several processes. A generator that runs three times in a step, and a
+discriminator that is frozen in one half of it, are what such wrappers do not support; instead
+gradients are averaged over the processes when an optimiser steps. Everything random belongs to a
+place in the data: it depends on the seed, its purpose and the picture's position alone. So two
+processes with half a batch each draw what one with the whole batch draws.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+from zlib import crc32
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from training.loop import Trainer
+from training.recipe import Recipe, Run
+
+Objective = Literal["lsgan", "hinge", "bce"]
+N = TypeVar("N", bound=nn.Module)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdversarialRecipe(Recipe):
+    """What all adversarial recipes share; the rate is constant, then falls in a line to 0."""
+
+    batch_size: Annotated[
+        int, Field(ge=1, le=4096, description="Pictures a step, for each process.")
+    ] = 1
+    load_size: Annotated[
+        int,
+        Field(
+            ge=16,
+            le=4096,
+            description="Shorter side in pixels that pictures are shrunk to before cropping.",
+        ),
+    ] = 286
+    lr: Annotated[float, Field(gt=0, le=1, description="Learning rate of the generators.")] = 2e-4
+    cooldown: Annotated[
+        float,
+        Field(
+            ge=0, le=1, description="Share of the steps, at the end, in which the rate goes to 0."
+        ),
+    ] = 0.5
+    halve_every: Annotated[
+        int, Field(ge=0, le=10**8, description="Steps after which the rate halves; 0 never.")
+    ] = 0
+    discriminator_rate: Annotated[
+        float,
+        Field(gt=0, le=100, description="The discriminators' rate as a multiple of the rate."),
+    ] = 1.0
+    beta1: Annotated[float, Field(ge=0, lt=1, description="Adam's memory of gradients.")] = 0.5
+    beta2: Annotated[
+        float, Field(ge=0, lt=1, description="Adam's memory of squared gradients.")
+    ] = 0.999
+    weight_decay: Annotated[
+        float, Field(ge=0, le=1, description="Pull of the weights to 0, added to the gradient.")
+    ] = 0.0
+    objective: Annotated[
+        Objective, Field(description="What the sides play for: least squares, hinge or entropy.")
+    ] = "lsgan"
+    spectral: Annotated[
+        bool, Field(description="Bound the discriminators by spectral normalisation.")
+    ] = False
+    pool: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=10_000,
+            description="Earlier results that the discriminators are shown again; 0 for none.",
+        ),
+    ] = 0
+
+    def rate(self, step: int) -> float:
+        """Learning rate of the ``step``-th update, counted from 0: a pure function of the step."""
+        halvings = step // self.halve_every if self.halve_every else 0
+        return super().rate(step) * 0.5**halvings
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranslationRecipe(AdversarialRecipe):
+    """What recipes for two domains of pictures share."""
+
+    domain_a: Annotated[Path, Field(description="Folder of pictures of one kind, or a pack.")]
+    domain_b: Annotated[Path, Field(description="Folder of pictures of the other kind.")]
+    name_a: Annotated[str, Field(description="What people call the first kind.")] = "A"
+    name_b: Annotated[str, Field(description="What people call the second kind.")] = "B"
+
+
+A = TypeVar("A", bound=AdversarialRecipe)
+
+
+class AdversarialTrainer(Trainer[A]):
+    """Two sides, each with its optimisers.
+
+    A subclass makes the method with :meth:`build`, its opponents with :meth:`opponent` and an
+    optimiser for each side with :meth:`optimizer`. Its step runs networks inside :meth:`autocast`,
+    updates the generators with the opponents :func:`frozen`, then the opponents on results that
+    are detached.
+    """
+
+    def opponent(self, network: N, name: str) -> N:
+        """Put a discriminator on the device; it is saved and resumed, and never published."""
+        network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.shared[name] = network
+        return network
+
+    def optimizer(
+        self,
+        networks: Iterable[nn.Module],
+        name: str,
+        *,
+        rate: float = 1.0,
+        weight_decay: float | None = None,
+    ) -> Any:
+        """Adam over all parameters of ``networks``.
+
+        Args:
+            networks: Modules; a parameter that two of them share counts once.
+            name: Tells the optimisers of a run apart.
+            rate: Multiple of the recipe's rate.
+            weight_decay: Else the recipe's.
+        """
+        recipe = self.recipe
+        parameters = list(dict.fromkeys(p for network in networks for p in network.parameters()))
+        return self.adam(
+            [{"params": parameters, "share": rate}],
+            name,
+            betas=(recipe.beta1, recipe.beta2),
+            weight_decay=recipe.weight_decay if weight_decay is None else weight_decay,
+        )
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Run networks in the recipe's precision; take losses of float32 (``.float()``)."""
+        return self.accelerator.autocast()
+
+    def apply(self, optimizer: Any) -> None:
+        """Step on the mean of the processes' gradients."""
+        if self.accelerator.num_processes > 1:
+            parameters = (p for group in optimizer.param_groups for p in group["params"])
+            gradients = [p.grad for p in parameters if p.grad is not None]
+            flat = torch.cat([gradient.flatten() for gradient in gradients])
+            flat = self.accelerator.reduce(flat, "mean")
+            pieces = flat.split([gradient.numel() for gradient in gradients])
+            for gradient, piece in zip(gradients, pieces, strict=True):
+                gradient.copy_(piece.view_as(gradient))
+        super().apply(optimizer)
+
+    def random(self, purpose: str) -> list[np.random.Generator]:
+        """A source of randomness for each picture of this step's batch."""
+        recipe, accelerator = self.recipe, self.accelerator
+        place = self.done * accelerator.num_processes + accelerator.process_index
+        first = place * recipe.batch_size
+        return [
+            np.random.default_rng((recipe.seed, crc32(purpose.encode()), first + i))
+            for i in range(recipe.batch_size)
+        ]
+
+    def normal(self, purpose: str, *shape: int) -> Tensor:
+        """Standard normal numbers ``(B, *shape)`` for this step, float32 on the device."""
+        drawn = [random.standard_normal(shape, np.float32) for random in self.random(purpose)]
+        return torch.from_numpy(np.stack(drawn)).to(self.device)
+
+    def uniform(self, purpose: str, *shape: int) -> Tensor:
+        """Uniform numbers in [0, 1), ``(B, *shape)`` for this step, float32 on the device."""
+        drawn = [random.random(shape, np.float32) for random in self.random(purpose)]
+        return torch.from_numpy(np.stack(drawn)).to(self.device)
+
+    def pool(self, name: str) -> "ImagePool":
+        """A pool of the recipe's size; it is saved and resumed."""
+        pictures = self.recipe.batch_size * self.accelerator.num_processes
+        made = ImagePool(-(-self.recipe.pool // pictures))
+        self.keep(local=True, **{name: made})
+        return made
+
+
+T = TypeVar("T", bound=TranslationRecipe)
+
+
+class TranslationTrainer(AdversarialTrainer[T]):
+    """Adversarial training between two unpaired domains.
+
+    Attributes:
+        a: Stream of the first kind of pictures.
+        b: Stream of the second kind.
+    """
+
+    def __init__(self, recipe: T, run: Run) -> None:
+        super().__init__(recipe, run)
+        self.a = self.stream(recipe.domain_a, "domain_a")
+        self.b = self.stream(recipe.domain_b, "domain_b")
+
+
+class ImagePool:
+    """Earlier results that a discriminator is shown again, so that it does not forget them.
+
+    Shrivastava et al. (arXiv:1612.07828), as CycleGAN has it: until it is full, every result is
+    kept and given back; then one in two changes places with an earlier one.
+
+    Every place of the batch has a pool of its own. For a batch of one that is the published pool;
+    for more it holds as many pictures of the same ages, and several processes then do exactly what
+    one would.
+
+    Args:
+        capacity: Pictures for each place of the batch; 0 gives every result back as it is.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.kept: Tensor | None = None  # (B, capacity, 3, H, W)
+        self.filled = 0
+
+    def __call__(self, images: Tensor, random: Sequence[np.random.Generator]) -> Tensor:
+        """Trade results for what the discriminator shall see.
+
+        Args:
+            images: Detached, ``(B, 3, H, W)``, of the same shape each time.
+            random: For each picture, from :meth:`AdversarialTrainer.random`.
+
+        Returns:
+            ``(B, 3, H, W)``, never a view into the pool.
+        """
+        if not self.capacity:
+            return images
+        if self.kept is None:
+            batch, *shape = images.shape
+            self.kept = images.new_zeros(batch, self.capacity, *shape)
+        self.kept = self.kept.to(images.device)
+        if self.filled < self.capacity:
+            self.kept[:, self.filled] = images
+            self.filled += 1
+            return images
+        shown = images.clone()
+        for place, source in enumerate(random):
+            if source.random() < 0.5:
+                chosen = int(source.integers(self.capacity))
+                shown[place] = self.kept[place, chosen]
+                self.kept[place, chosen] = images[place]
+        return shown
+
+    def state_dict(self) -> dict[str, Any]:
+        """All pictures and their number."""
+        return {"kept": self.kept, "filled": self.filled}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up what :meth:`state_dict` gave."""
+        self.kept, self.filled = state["kept"], state["filled"]
+
+
+@contextmanager
+def frozen(*networks: nn.Module) -> Iterator[None]:
+    """Spare the gradients of ``networks``; those of their inputs are still computed."""
+    for network in networks:
+        network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for network in networks:
+            network.requires_grad_(True)
+
+
+def generator_loss(scores: Tensor | Sequence[Tensor], objective: Objective) -> Tensor:
+    """How far results are from passing for real, a sum over the scales of ``scores``.
+
+    Args:
+        scores: What a discriminator says of results, without sigmoid; one map for each scale.
+        objective: Least squares to 1, the mean score, or the entropy that does not saturate.
+    """
+    if objective == "lsgan":
+        terms = [(found.float() - 1).square().mean() for found in _scales(scores)]
+    elif objective == "hinge":
+        terms = [-found.float().mean() for found in _scales(scores)]
+    else:
+        terms = [F.softplus(-found.float()).mean() for found in _scales(scores)]
+    return torch.stack(terms).sum()
+
+
+def discriminator_loss(
+    real: Tensor | Sequence[Tensor],
+    fake: Tensor | Sequence[Tensor],
+    objective: Objective,
+    *,
+    smooth: float = 1.0,
+) -> Tensor:
+    """How far a discriminator is from telling real pictures from results, a sum over the scales.
+
+    Args:
+        real: Scores of real pictures, without sigmoid; one map for each scale.
+        fake: Scores of detached results.
+        objective: As in :func:`generator_loss`.
+        smooth: What real pictures are to score, with least squares and entropy; 0.9 keeps a
+            discriminator from certainty.
+    """
+    terms = []
+    for true, false in zip(_scales(real), _scales(fake), strict=True):
+        true, false = true.float(), false.float()
+        if objective == "lsgan":
+            terms.append((true - smooth).square().mean() + false.square().mean())
+        elif objective == "hinge":
+            terms.append(F.relu(1 - true).mean() + F.relu(1 + false).mean())
+        else:
+            wanted = torch.full_like(true, smooth)
+            entropy = F.binary_cross_entropy_with_logits(true, wanted)
+            terms.append(entropy + F.softplus(false).mean())
+    return torch.stack(terms).sum()
+
+
+def _scales(scores: Tensor | Sequence[Tensor]) -> Sequence[Tensor]:
+    return [scores] if isinstance(scores, Tensor) else scores

@@ -1,0 +1,205 @@
+"""Style codes: the few numbers that decide which of many results a method gives.
+
+MUNIT, DRIT and DCGAN draw a code from a standard normal distribution. Here a code is a row of a
+float32 tensor ``(n, size)``; what is done with codes is alike for all three methods, and they say
+what a code means by being :class:`Coded`.
+
+Codes are whole hundredths, far finer than anyone can see, so that a code written as text is the
+code itself and not a copy of it.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from zoo.errors import InputError
+from zoo.form import Control
+
+LIMIT = 99.0  # beyond it a number is a slip of the keyboard
+Direction = Literal["AtoB", "BtoA"]
+CodeText = Annotated[
+    str,
+    Field(
+        max_length=4096,
+        title="Code",
+        description="The numbers of a result that was kept; empty to draw them by the seed.",
+    ),
+    Control(more=True),
+]
+
+
+class Coded:
+    """A method whose result a code decides; a second base beside :class:`zoo.method.Method`.
+
+    Attributes:
+        code_size: How many numbers a code has.
+    """
+
+    code_size: int
+
+    def codes(self, seed: int, count: int) -> Tensor:
+        """Codes of the seeds ``seed``, ``seed + 1``, …: ``(count, code_size)``, on the CPU."""
+        return sample(seed, count, self.code_size)
+
+    def code_from_text(self, text: str) -> Tensor:
+        """The code that ``text`` spells, ``(1, code_size)``; raises InputError for any other."""
+        return from_text(text, self.code_size)
+
+    def text_from_code(self, code: Tensor) -> str:
+        """Write ``(code_size,)`` or ``(1, code_size)`` so that :meth:`code_from_text` reads it."""
+        return to_text(code)
+
+    def code_of(self, style: Tensor, direction: Direction = "AtoB") -> Tensor:
+        """The code of a style picture ``(1, 3, h, w)`` in [0, 1] as ``(1, code_size)``.
+
+        Args:
+            style: From the domain that ``direction`` leads to.
+            direction: Which way pictures are translated.
+
+        Raises:
+            InputError: This method knows no codes of pictures.
+        """
+        raise InputError("This method cannot take its code from a picture.")
+
+    def render(
+        self, content: Tensor | None, codes: Tensor, direction: Direction = "AtoB"
+    ) -> Tensor:
+        """One picture for each code: ``(n, 3, H, W)`` in [0, 1].
+
+        Args:
+            content: ``(1, 3, H, W)`` in [0, 1], both sides divisible by the method's ``multiple``;
+                None for methods that take no photo.
+            codes: ``(n, code_size)``.
+            direction: Which way ``content`` is translated, where there are two.
+        """
+        raise NotImplementedError
+
+
+def sample(seed: int, count: int, size: int) -> Tensor:
+    """Standard normal codes ``(count, size)``, on the CPU so that every device gets the same.
+
+    Row ``i`` is the code of the seed ``seed + i`` whatever the count, so that any one of many
+    results can be had again alone, by its own seed.
+    """
+    rows = [
+        torch.randn(size, generator=torch.Generator().manual_seed(seed + i)) for i in range(count)
+    ]
+    return _hundredths(torch.stack(rows))
+
+
+def slerp(start: Tensor, end: Tensor, shares: Sequence[float]) -> Tensor:
+    """Codes along the way from ``start`` to ``end``, both ``(size,)`` or ``(1, size)``.
+
+    Normal codes lie near a sphere, and a straight line between two of them passes through its
+    hollow inside, where no training ever was; this way turns from one direction to the other and
+    changes the length evenly.
+
+    Args:
+        start: Code at share 0.
+        end: Code at share 1.
+        shares: Where along the way, each in [0, 1].
+
+    Returns:
+        ``(len(shares), size)``; the ends are exact.
+    """
+    first, last = start.reshape(1, -1), end.reshape(1, -1)
+    share = torch.tensor(list(shares), dtype=first.dtype, device=first.device)[:, None]
+    straight = torch.lerp(first, last, share)
+    cosine = F.cosine_similarity(first, last).clamp(-1, 1)
+    angle = torch.acos(cosine)
+    if cosine.abs() > 1 - 1e-6:  # alike, opposite or zero: every great circle is as short
+        return straight
+    direction = torch.sin((1 - share) * angle) * F.normalize(first)
+    direction = (direction + torch.sin(share * angle) * F.normalize(last)) / torch.sin(angle)
+    length = torch.lerp(first.norm(dim=1), last.norm(dim=1), share)
+    turned = length * direction
+    return torch.where(share <= 0, first, torch.where(share >= 1, last, turned))
+
+
+def mix(codes: Tensor, shares: Sequence[float]) -> Tensor:
+    """A mixture ``(1, size)`` of ``codes`` ``(n, size)``, as long as they are on average.
+
+    The mean of several normal codes is short, and short codes give pale averages; this one has
+    the direction of the mean and the mean of the lengths. Half and half is the middle of
+    :func:`slerp` for codes of one length.
+
+    Args:
+        codes: What to mix.
+        shares: One for each code, not negative, with a sum of 1 (:func:`zoo.method.shares`).
+    """
+    weight = torch.tensor(list(shares), dtype=codes.dtype, device=codes.device)[:, None]
+    length = (weight * codes.norm(dim=1, keepdim=True)).sum(0, keepdim=True)
+    direction = (weight * F.normalize(codes)).sum(0, keepdim=True)
+    return length * F.normalize(direction)
+
+
+def arithmetic(base: Tensor, plus: Tensor, minus: Tensor) -> Tensor:
+    """Mean of ``base`` plus mean of ``plus`` less mean of ``minus``, each ``(n, size)``.
+
+    Section 6.3.2 of arXiv:1511.06434: three of each make it stable, single codes do not. The
+    result ``(1, size)`` is given the length that codes usually have, for the sum of three has more.
+    """
+    found = base.mean(0) + plus.mean(0) - minus.mean(0)
+    return math.sqrt(found.numel()) * F.normalize(found[None])
+
+
+def truncated(codes: Tensor, limit: float) -> Tensor:
+    """Squeeze standard normal ``codes`` into [-limit, limit].
+
+    Small limits give ordinary results and little variety. Every number keeps its rank: the normal
+    distribution becomes the truncated one, so that results move smoothly with the limit.
+    """
+    inside = torch.special.ndtr(torch.tensor(limit, dtype=torch.float64))
+    share = torch.special.ndtr(codes.double())
+    squeezed = torch.special.ndtri((1 - inside) + share * (2 * inside - 1))
+    return squeezed.clamp(-limit, limit).to(codes.dtype)
+
+
+def to_text(code: Tensor) -> str:
+    """Write ``(size,)`` or ``(1, size)`` as numbers with two decimals and spaces between them."""
+    rounded = _hundredths(code.detach().cpu().float()).flatten().tolist()
+    return " ".join(f"{value:.2f}".removesuffix("0").removesuffix(".0") for value in rounded)
+
+
+def from_text(text: str, size: int) -> Tensor:
+    """Read ``size`` numbers, with spaces, commas, semicolons or new lines between them.
+
+    Returns:
+        ``(1, size)``.
+
+    Raises:
+        InputError: They are not ``size`` finite numbers of a sensible size.
+    """
+    words = text.replace(",", " ").replace(";", " ").split()
+    values = []
+    for word in words:
+        try:
+            value = float(word)
+        except ValueError:
+            value = math.nan
+        if not abs(value) <= LIMIT:
+            raise InputError(
+                "Code: “{word}” is not a number from -{limit} to {limit}. A code is {size} numbers "
+                "with spaces between them.",
+                word=word[:40],
+                limit=f"{LIMIT:g}",
+                size=size,
+            )
+        values.append(value)
+    if len(values) != size:
+        raise InputError(
+            "Code: these are {given} numbers, and a code of this method has {size}.",
+            given=len(values),
+            size=size,
+        )
+    return _hundredths(torch.tensor([values], dtype=torch.float32))
+
+
+def _hundredths(codes: Tensor) -> Tensor:
+    # Adding 0 turns -0 into 0, which is written without a sign.
+    return codes.double().mul(100).round().div(100).float() + 0.0
