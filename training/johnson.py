@@ -16,6 +16,7 @@ from training.loop import Trainer
 from training.losses import PerceptualLoss
 from training.recipe import Photos, Recipe, Run
 from zoo import images
+from zoo.color import luminance
 from zoo.methods.gatys import CONTENT_LAYER, STYLE_LAYERS
 from zoo.methods.johnson import Johnson, JohnsonConfig
 from zoo.nn.vgg import vgg19
@@ -89,6 +90,8 @@ class PerceptualTrainer(Trainer[P]):
             images.to_tensor(images.fit(picture, recipe.style_size)).to(self.device)
             for picture in pictures
         ]
+        self.colors = tuple(color_of(tensor) for tensor in tensors)
+        self.contrasts = tuple(round(float(luminance(tensor).std()), 4) for tensor in tensors)
         content_layer, style_layers = OBJECTIVES[recipe.objective]
         self.loss = PerceptualLoss(
             vgg19("caffe", device=self.device, dtype=self.encoder_dtype),
@@ -117,6 +120,12 @@ class PerceptualTrainer(Trainer[P]):
         return means | {"total": torch.stack(list(means.values())).sum()}
 
 
+def color_of(picture: Tensor) -> tuple[float, float, float]:
+    """Mean RGB of ``(1, 3, H, W)``."""
+    red, green, blue = (round(value, 4) for value in picture.mean((0, 2, 3)).tolist())
+    return red, green, blue
+
+
 @dataclass(frozen=True, kw_only=True)
 class JohnsonRecipe(PerceptualRecipe):
     """Train Johnson: a small network for one style (section 4.1 of arXiv:1603.08155)."""
@@ -131,7 +140,11 @@ class JohnsonTrainer(PerceptualTrainer[JohnsonRecipe]):
         super().__init__(recipe, run)
         self.prepare_loss([recipe.style])
         config = JohnsonConfig(
-            width=recipe.width, style=recipe.style.stem, published=recipe.published
+            width=recipe.width,
+            style=recipe.style.stem,
+            color=self.colors[0],
+            contrast=self.contrasts[0],
+            published=recipe.published,
         )
         method = self.build(Johnson(config))
         self.transform = self.prepare(method.transform)

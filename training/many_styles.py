@@ -45,10 +45,16 @@ class ManyStylesTrainer(PerceptualTrainer[ManyStylesRecipe]):
         names = tuple(path.stem for path in paths)
         self.known = 0
         if recipe.add_to is None:
-            config = ManyStylesConfig(styles=names, width=recipe.width, published=recipe.published)
+            config = ManyStylesConfig(
+                styles=names,
+                colors=self.colors,
+                contrasts=self.contrasts,
+                width=recipe.width,
+                published=recipe.published,
+            )
             method = ManyStyles(config)
         else:
-            method = extended(recipe.add_to, names)
+            method = extended(recipe.add_to, names, self.colors, self.contrasts)
             self.known = len(method.config.styles) - len(names)
         self.count = len(names)
         self.method = self.build(method)
@@ -98,7 +104,12 @@ def norm_parameters(method: ManyStyles) -> list[torch.nn.Parameter]:
     return [parameter for norm in norms for parameter in norm.parameters()]
 
 
-def extended(folder: Path, names: tuple[str, ...]) -> ManyStyles:
+def extended(
+    folder: Path,
+    names: tuple[str, ...],
+    colors: tuple[tuple[float, float, float], ...],
+    contrasts: tuple[float, ...],
+) -> ManyStyles:
     """The method in ``folder`` with more styles, which start as the mean of those it has.
 
     Raises CheckpointError when it is no checkpoint of this method.
@@ -110,7 +121,13 @@ def extended(folder: Path, names: tuple[str, ...]) -> ManyStyles:
             name=folder.name,
             title=trained.title,
         )
-    config = replace(trained.config, styles=(*trained.config.styles, *names))
+    known = trained.config
+    config = replace(
+        known,
+        styles=(*known.styles, *names),
+        colors=(*known.colors, *colors),
+        contrasts=(*known.contrasts, *contrasts),
+    )
     method = ManyStyles(config)
     state = trained.state_dict()
     fresh = method.state_dict()

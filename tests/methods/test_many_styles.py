@@ -48,8 +48,11 @@ def test_new_styles_start_as_the_mean_and_leave_the_others_alone(
 ) -> None:
     monkeypatch.setitem(METHODS, "many_styles", ManyStyles)
     checkpoint.save(method, tmp_path / "known")
-    longer = extended(tmp_path / "known", ("d", "e")).eval()
+    longer = extended(
+        tmp_path / "known", ("d", "e"), ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6)), (0.2, 0.3)
+    ).eval()
     assert longer.config.styles == ("a", "b", "c", "d", "e")
+    assert longer.config.colors[-1] == (0.4, 0.5, 0.6)
     photo = torch.rand(1, 3, 32, 32)
     for number in range(3):
         torch.testing.assert_close(longer(photo, painting=number), method(photo, painting=number))
@@ -63,4 +66,4 @@ def test_styles_are_not_added_to_another_method(
     monkeypatch.setitem(METHODS, "johnson", Johnson)
     checkpoint.save(Johnson(JohnsonConfig(width=4)), tmp_path / "johnson")
     with pytest.raises(CheckpointError, match="Many styles only"):
-        extended(tmp_path / "johnson", ("d",))
+        extended(tmp_path / "johnson", ("d",), ((0.5, 0.5, 0.5),), (0.2,))

@@ -21,11 +21,15 @@ class JohnsonConfig:
     Args:
         width: Channels of the first layer; 32 in the paper.
         style: What the style is called.
+        color: Mean RGB of the style picture in [0, 1]: what the colours of results are held to.
+        contrast: Deviation of its luma, likewise.
         published: The network as published, with its frame and checkerboard.
     """
 
     width: int = 32
     style: str = ""
+    color: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    contrast: float = 0.25
     published: bool = False
 
 

@@ -24,12 +24,16 @@ class ManyStylesConfig:
 
     Args:
         styles: What the styles are called, in their order.
+        colors: Mean RGB of each style picture in [0, 1]: what results are held to.
+        contrasts: Deviation of the luma of each, likewise.
         width: Channels of the first layer; 32 in the paper.
         published: Transposed convolutions and zero padding as in :class:`Transform`; this paper
             itself resizes and reflects, as the default does.
     """
 
     styles: tuple[str, ...] = ("style",)
+    colors: tuple[tuple[float, float, float], ...] = ((0.5, 0.5, 0.5),)
+    contrasts: tuple[float, ...] = (0.25,)
     width: int = 32
     published: bool = False
 
