@@ -16,18 +16,19 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
 from importlib import import_module
 from itertools import product
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_type_hints
 
 import click
 from PIL import Image
 
 from training.loop import CHECKPOINT, METRICS, RECIPE, RUN, write
+from training.recipe import Recipe
 from zoo import card, checkpoint, images
 from zoo.card import CardFacts, DataSet, Metric
 from zoo.errors import CheckpointError, InputError, ZooError
@@ -82,7 +83,9 @@ def publish(
     out.mkdir(parents=True, exist_ok=True)
     for name in (checkpoint.CONFIG, checkpoint.WEIGHTS):
         write(out / name, (run / CHECKPOINT / name).read_bytes())
-    write(out / RECIPE, json.dumps(_without_paths(recipe), indent=2).encode() + b"\n")
+    paths = places(recipe_in(trainer))
+    numbers = {key: value for key, value in recipe.items() if key not in paths}
+    write(out / RECIPE, json.dumps(numbers, indent=2).encode() + b"\n")
     lines = [json.loads(line) for line in (run / METRICS).read_text().splitlines()]
     write(out / CURVES, curves(lines).encode())
     shown = [CURVES]
@@ -92,7 +95,7 @@ def publish(
         sheet.save(buffer, "JPEG", quality=88)
         write(out / SAMPLES, buffer.getvalue())
         shown.insert(0, SAMPLES)
-    whole = default_steps(trainer)
+    whole = recipe_in(trainer).__dataclass_fields__["steps"].default
     if facts["step"] < whole:
         share = f"A short schedule: {facts['step']} steps of {recipe['batch_size']} pictures"
         limits = (f"{share}, where the full recipe makes {whole}.", *limits)
@@ -110,8 +113,8 @@ def publish(
                 DataSet(**data, license=(licenses or {}).get(stream, "not stated"))
                 for stream, data in facts["data"].items()
             ),
-            "recipe": _without_paths(recipe),
-            "command": command(method.name, recipe),
+            "recipe": numbers,
+            "command": command(method.name, recipe, paths - {"start_from", "add_to"}),
             "seed": recipe["seed"],
             "code_version": code_version(),
             "device": facts["device"],
@@ -126,12 +129,16 @@ def publish(
     return made
 
 
-def default_steps(trainer: ModuleType) -> int:
-    """The full schedule of the recipe in a training module."""
-    names = (n for n in vars(trainer) if n.endswith("Recipe"))
-    kinds = [vars(trainer)[n] for n in names]
-    own = next(kind for kind in kinds if kind.__module__ == trainer.__name__)
-    return int(own.__dataclass_fields__["steps"].default)
+def recipe_in(trainer: ModuleType) -> type[Recipe]:
+    """The recipe of a training module: the last one that it defines."""
+    kinds = [kind for name, kind in vars(trainer).items() if name.endswith("Recipe")]
+    return [kind for kind in kinds if kind.__module__ == trainer.__name__][-1]
+
+
+def places(kind: type[Recipe]) -> set[str]:
+    """The fields of a recipe that hold paths, which mean nothing on another machine."""
+    hints = get_type_hints(kind)
+    return {name for name, hint in hints.items() if hint in (Path, Path | None)}
 
 
 def departures(modules: Iterable[ModuleType | None]) -> list[str]:
@@ -154,12 +161,14 @@ def departures(modules: Iterable[ModuleType | None]) -> list[str]:
     return found
 
 
-def command(name: str, recipe: Mapping[str, Any]) -> str:
+def command(name: str, recipe: Mapping[str, Any], paths: Collection[str]) -> str:
     """The command that makes the checkpoint again, with the pictures' places left open."""
-    folders = [key for key, value in recipe.items() if key in ("photos", "paintings", "styles")]
-    flags = " ".join(f"--{folder} DIR" for folder in folders)
-    style = " --style PICTURE" if "style" in recipe else ""
-    return f"python -m training.{name} --recipe recipe.json {flags}{style} --out runs/{name}"
+    words = [f"python -m training.{name} --recipe recipe.json"]
+    for key, value in recipe.items():
+        if key in paths and value is not None:
+            flag = key.replace("_", "-")
+            words.append(f"--{flag} {'PICTURE' if key == 'style' else 'DIR'}")
+    return " ".join([*words, f"--out runs/{name}"])
 
 
 def code_version() -> str:
@@ -252,12 +261,6 @@ def _read(path: Path) -> dict[str, Any]:
             name=path.name,
             reason=error,
         ) from error
-
-
-def _without_paths(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """A recipe without the places of pictures, which mean nothing on another machine."""
-    places = {"photos", "paintings", "styles", "style", "start_from", "add_to"}
-    return {key: value for key, value in recipe.items() if key not in places}
 
 
 def _pairs(values: Sequence[str]) -> dict[str, str]:
