@@ -10,7 +10,7 @@ code itself and not a copy of it.
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -19,9 +19,9 @@ from torch.nn import functional as F
 
 from zoo.errors import InputError
 from zoo.form import Control
+from zoo.method import Direction
 
 LIMIT = 99.0  # beyond it a number is a slip of the keyboard
-Direction = Literal["AtoB", "BtoA"]
 CodeText = Annotated[
     str,
     Field(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import torch
 from pydantic import Field
@@ -39,6 +39,13 @@ Seed = Annotated[
     int,
     Field(ge=0, le=2**31 - 1, title="Seed", description="Same seed, same result."),
     Control(more=True),
+]
+Direction = Annotated[
+    Literal["AtoB", "BtoA"],
+    Field(
+        title="Direction", description="Which way to translate between the two kinds of picture."
+    ),
+    Control(words={"AtoB": "There", "BtoA": "And back"}),
 ]
 
 

@@ -90,6 +90,7 @@ def enlarge(
     *,
     norm: Norm = "instance",
     activation: Activation = "relu",
+    bias: bool = True,
     published: bool = False,
 ) -> nn.Sequential:
     """A block that doubles the size: resize, then convolve.
@@ -98,19 +99,22 @@ def enlarge(
     leave a checkerboard.
     """
     if published:
-        return _finished(transposed(inputs, outputs), outputs, norm, activation)
-    rest = block(inputs, outputs, kernel, norm=norm, activation=activation)
+        layer = transposed(inputs, outputs, bias=bias)
+        return _finished(layer, outputs, norm, activation)
+    rest = block(inputs, outputs, kernel, norm=norm, activation=activation, bias=bias)
     return nn.Sequential(Doubled(), *rest)
 
 
 class Residual(nn.Module):
     """Two blocks and the way around them; nothing is activated after the sum."""
 
-    def __init__(self, channels: int, *, norm: Norm = "instance", reflect: bool = True) -> None:
+    def __init__(
+        self, channels: int, *, norm: Norm = "instance", reflect: bool = True, bias: bool = True
+    ) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            block(channels, channels, norm=norm, reflect=reflect),
-            block(channels, channels, norm=norm, activation="none", reflect=reflect),
+            block(channels, channels, norm=norm, reflect=reflect, bias=bias),
+            block(channels, channels, norm=norm, activation="none", reflect=reflect, bias=bias),
         )
 
     def forward(self, features: Tensor) -> Tensor:

@@ -1,0 +1,108 @@
+"""CycleGAN: two networks that translate between two kinds of picture, and undo each other.
+
+Source: Zhu, Park, Isola & Efros, Unpaired Image-to-Image Translation using Cycle-Consistent
+Adversarial Networks (arXiv:1703.10593). No pair of pictures shows the same thing in both kinds.
+A translation is learned from three wishes: results look like the other kind to a discriminator,
+the way there and back ends where it began, and a picture of the wanted kind is left alone.
+
+The generator is that of Johnson et al. with nine residual blocks (six for 128 pixels).
+"""
+
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from zoo.method import Content, Direction, Method, Paper, Strength
+from zoo.nn.blocks import autocast, conv
+from zoo.nn.translation import Residual, block, enlarge
+
+
+@dataclass(frozen=True, kw_only=True)
+class CycleGANConfig:
+    """What the weights are.
+
+    Args:
+        width: Channels of the first layer; 64 in the paper.
+        blocks: Residual blocks; 9 in the paper for 256 pixels and more, 6 for 128.
+        domains: What people call the two kinds of picture.
+        published: The network as published, with transposed convolutions, zeros at the border of
+            the strided layers and biases that the normalisation cancels.
+    """
+
+    width: int = 64
+    blocks: int = 9
+    domains: tuple[str, str] = ("A", "B")
+    published: bool = False
+
+
+class Generator(nn.Module):
+    """One direction: encode to a quarter of the size, change, decode.
+
+    Differs from the paper: unless ``published`` is set, features are resized before they are
+    convolved and every border is a mirror. Transposed convolutions leave a checkerboard, zeros a
+    frame. The layers and all other sizes are the paper's.
+    """
+
+    def __init__(self, width: int, blocks: int, published: bool = False) -> None:
+        super().__init__()
+        w, bias = width, published  # idle before a normalisation, where it would only drift
+        self.body = nn.Sequential(
+            block(3, w, 7, bias=bias),
+            block(w, 2 * w, 3, 2, bias=bias, reflect=not published),
+            block(2 * w, 4 * w, 3, 2, bias=bias, reflect=not published),
+            *(Residual(4 * w, bias=bias) for _ in range(blocks)),
+            enlarge(4 * w, 2 * w, bias=bias, published=published),
+            enlarge(2 * w, w, bias=bias, published=published),
+        )
+        self.last = conv(w, 3, 7)
+
+    def forward(self, images: Tensor, precision: torch.dtype = torch.float32) -> Tensor:
+        """Translate ``(B, 3, H, W)`` in [-1, 1] to the same; 4 divides H and W, at least 8.
+
+        Args:
+            images: What to translate.
+            precision: Of all but the last layer.
+        """
+        with autocast(images.device, precision):
+            features = self.body(images)
+        return torch.tanh(self.last(features.float()).float())
+
+
+class CycleGAN(Method):
+    """Both directions in one checkpoint."""
+
+    name = "cyclegan"
+    title = "CycleGAN"
+    summary = (
+        "Turns one kind of picture into another and back: paintings to photos, summer to winter."
+    )
+    paper = Paper(
+        "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks",
+        "Jun-Yan Zhu, Taesung Park, Phillip Isola, Alexei A. Efros",
+        2017,
+        "1703.10593",
+    )
+    checkpoint = "zoo/cyclegan-chinese"
+    Config = CycleGANConfig
+    multiple = 8  # the innermost features then have the two pixels that a mirror needs
+    bf16 = True
+    config: CycleGANConfig
+
+    def __init__(self, config: CycleGANConfig = CycleGANConfig()) -> None:
+        super().__init__(config)
+        self.generators = nn.ModuleDict(
+            {
+                direction: Generator(config.width, config.blocks, config.published)
+                for direction in ("AtoB", "BtoA")
+            }
+        )
+
+    def forward(
+        self, content: Content, *, direction: Direction = "AtoB", strength: Strength = 1.0
+    ) -> Tensor:
+        """Translate ``content`` in one pass."""
+        generator = cast(Generator, self.generators[direction])
+        result = 0.5 + 0.5 * generator(2 * content - 1, self.precision)
+        return torch.lerp(content, result, strength)
