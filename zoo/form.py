@@ -42,7 +42,15 @@ class Control:
 
 @dataclass(frozen=True)
 class Picture:
-    """Marks a parameter as a picture: the pipeline turns a file into the tensor it expects."""
+    """Marks a parameter as a picture: the pipeline turns a file into the tensor it expects.
+
+    Args:
+        over: Name of the picture whose regions this one marks. Then it is a label map: each colour
+            is a label, and the method gets ``(1, 1, H, W)`` whole numbers that mean the same in
+            all label maps of a call. A call has all label maps of a form or none.
+    """
+
+    over: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +67,7 @@ class Field:
     label: str = ""
     description: str = ""
     control: Control = Control()
+    over: str = ""  # a label map for the picture of that name
 
     @property
     def is_picture(self) -> bool:
@@ -104,6 +113,15 @@ class Form:
         for field in self:
             if field.is_picture and field.required and given.get(field.name) in (None, []):
                 raise InputError("{label}: add a picture.", label=field.label)
+        maps = [field for field in self if field.over]
+        present = [field for field in maps if given[field.name] is not None]
+        for field in maps:
+            if present and field not in present:
+                raise InputError(
+                    "{label}: paint or upload them too, or take away {other}.",
+                    label=field.label,
+                    other=present[0].label,
+                )
         try:
             checked = self.model.model_validate(given)
         except ValidationError as error:
@@ -167,7 +185,8 @@ def _field(parameter: inspect.Parameter, hint: Any) -> tuple[Field, Any]:
     choices: tuple[str, ...] = ()
     column: Any = hint
     kind: Kind
-    if any(isinstance(e, Picture) for e in extras):
+    picture = next((e for e in extras if isinstance(e, Picture)), None)
+    if picture:
         kind, column = ("pictures", list[Any]) if several else ("picture", Any)
     elif get_origin(kind_hint) is Literal:
         kind, choices = "choice", tuple(str(choice) for choice in get_args(kind_hint))
@@ -194,6 +213,7 @@ def _field(parameter: inspect.Parameter, hint: Any) -> tuple[Field, Any]:
         label=info.title or parameter.name.replace("_", " ").capitalize(),
         description=info.description or "",
         control=next((e for e in extras if isinstance(e, Control)), Control()),
+        over=picture.over if picture else "",
     )
     return field, (column, ... if required else default)
 

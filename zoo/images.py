@@ -57,7 +57,7 @@ class Opened:
     notices: tuple[Notice, ...] = ()
 
 
-def open_picture(source: Source, name: str | None = None) -> Opened:
+def open_picture(source: Source, name: str | None = None, *, hard: bool = False) -> Opened:
     """Open a file, its bytes or a Pillow image, as an upright 8-bit sRGB picture.
 
     The header is checked before any pixel is decoded: at most 40 megapixels, the shorter side at
@@ -67,6 +67,8 @@ def open_picture(source: Source, name: str | None = None) -> Opened:
     Args:
         source: A path, the file's bytes, a binary file, or a Pillow image.
         name: What to call the picture in messages; the file's name where there is one.
+        hard: Whether what is half transparent or less is white, and all else as if it were not
+            transparent: no colour comes out that was not painted.
 
     Raises:
         InputError: The file is empty, no picture, damaged, too large, too small or too thin.
@@ -105,7 +107,7 @@ def open_picture(source: Source, name: str | None = None) -> Opened:
     if getattr(picture, "n_frames", 1) > 1 and picture.format != "MPO":
         notices = (Notice("Only the first frame of “{name}” was used.", {"name": name}),)
     try:
-        image = to_srgb(picture)
+        image = to_srgb(picture, hard)
     except Exception as error:  # noqa: BLE001 as above
         log.info("could not decode a picture: %r", error)
         raise damaged from None
@@ -146,8 +148,8 @@ def check_size(width: int, height: int, name: str) -> None:
         )
 
 
-def to_srgb(picture: Image.Image) -> Image.Image:
-    """Turn any Pillow image into an upright 8-bit RGB image in sRGB."""
+def to_srgb(picture: Image.Image, hard: bool = False) -> Image.Image:
+    """Turn any Pillow image into an upright 8-bit RGB image in sRGB; ``hard`` as above."""
     profile = picture.info.get("icc_profile")
     picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith("I") or picture.mode == "F":
@@ -167,6 +169,8 @@ def to_srgb(picture: Image.Image) -> Image.Image:
         picture = _from_profile(picture, profile)
     picture = picture.convert("RGB")
     if alpha is not None:
+        if hard:
+            alpha = alpha.point([0] * 128 + [255] * 128)
         picture = Image.composite(picture, Image.new("RGB", picture.size, "white"), alpha)
     picture.load()
     picture.info = {}

@@ -11,7 +11,7 @@ from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
-from zoo import color, images
+from zoo import color, images, regions
 from zoo.errors import DeviceError
 from zoo.form import Control, Form, form_of
 from zoo.images import Notice
@@ -186,8 +186,11 @@ class Pipeline:
         """
         values = self.form.check(inputs)
         opened, notices = open_pictures(self.form, values)
+        maps, told = regions.read(self.form, opened)
+        notices = (*notices, *told)
+        pictures = {name: group for name, group in opened.items() if not self.own[name].over}
         try:
-            yield from self._run(values, opened, notices)
+            yield from self._run(values, pictures, maps, notices)
             return
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if not out_of_memory(error):
@@ -201,7 +204,8 @@ class Pipeline:
                 {"size": less},
             )
             try:
-                yield from self._run(values | {"size": less}, opened, (*notices, smaller))
+                notices = (*notices, smaller)
+                yield from self._run(values | {"size": less}, pictures, maps, notices)
                 return
             except (torch.OutOfMemoryError, RuntimeError) as error:
                 if not out_of_memory(error):
@@ -216,6 +220,7 @@ class Pipeline:
         self,
         values: dict[str, Any],
         opened: Mapping[str, list[Image.Image]],
+        maps: Mapping[str, Tensor],
         notices: tuple[Notice, ...],
     ) -> Iterator[Progress]:
         started = time.perf_counter()
@@ -224,7 +229,12 @@ class Pipeline:
         mode: color.Colors = values.get("colors", "style")
         content = tensors.pop("content", [None])[0]
         styles = [style for group in tensors.values() for style in group]
-        arguments = {name: values[name] for name in self.own if name not in opened}
+        arguments = {
+            name: values[name]
+            for name, field in self.own.items()
+            if name not in opened and not field.over
+        }
+        arguments |= {name: labels.to(self.device) for name, labels in maps.items()}
         if content is not None:
             seen, styles = color.before(content, styles, mode)
             arguments["content"] = images.pad(seen, self.method.multiple)
@@ -311,7 +321,7 @@ def open_pictures(
             continue
         opened[field.name] = []
         for source in given if field.kind == "pictures" else [given]:
-            picture = images.open_picture(source)
+            picture = images.open_picture(source, hard=bool(field.over))
             opened[field.name].append(picture.image)
             notices.extend(picture.notices)
     return opened, tuple(notices)
