@@ -1,27 +1,37 @@
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from scipy.sparse import csc_matrix, diags, identity
 from scipy.sparse.linalg import spsolve
 from torch import Tensor
 from torch.nn import functional as F
 
+from tests.pictures import photo
+from zoo import checkpoint
+from zoo.__main__ import main
+from zoo.errors import InputError
+from zoo.methods import METHODS
 from zoo.methods.fast_photo_style import (
     BETA,
+    REACH,
+    STEPS,
     FastPhotoStyle,
     affinity,
+    covering,
     guided_filter,
-    labels,
-    normalised,
-    product,
+    multiplication,
     smooth,
+    system,
     wct,
     wct_by_region,
 )
 from zoo.nn.blocks import encode
 from zoo.nn.vgg import vgg19
+from zoo.pipeline import Pipeline
 
 
 def texture(seed: int, height: int, width: int) -> Tensor:
@@ -67,15 +77,40 @@ def direct(photo: Tensor, colored: Tensor) -> Tensor:
 
 def test_the_diagonals_are_the_matting_matrix() -> None:
     photo = texture(0, 9, 12)
+    matrix = matting_matrix(photo[0]).toarray()
+    bands = affinity(photo[0])
+    found = np.zeros_like(matrix)
+    for band, (dy, dx) in zip(bands, STEPS, strict=True):
+        for y, x in np.ndindex(9, 12):
+            if y + dy < 9 and 0 <= x + dx < 12:
+                here, there = 12 * y + x, 12 * (y + dy) + x + dx
+                found[here, there] = found[there, here] = band[y, x]
+            else:
+                assert band[y, x] == 0
+    np.testing.assert_allclose(found, matrix, atol=1e-8)
+
+
+@pytest.mark.parametrize(("height", "width"), [(3, 3), (3, 7), (4, 9), (9, 12)])
+def test_row_sums_are_numbers_of_windows(height: int, width: int) -> None:
+    sums = np.asarray(matting_matrix(texture(0, height, width)[0]).sum(1)).reshape(height, width)
+    np.testing.assert_allclose(covering(height, width).numpy(), sums, atol=1e-8)
+
+
+def test_the_product_is_that_of_the_scaled_system() -> None:
+    height, width = 7, 11
+    photo = texture(4, height, width)
     matrix = matting_matrix(photo[0])
-    x = torch.rand(2, 9, 12, dtype=torch.float64)
-    found = product(affinity(photo[0]), x)
-    expected = torch.from_numpy(matrix @ x.flatten(1).T.numpy()).T.view_as(x)
-    torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-8)
-    sums = affinity(photo[0]).sum(0)
-    torch.testing.assert_close(sums, sums.round(), atol=1e-8, rtol=0)  # windows over a pixel
-    assert sums[0, 0].round() == 1
-    assert sums[4, 5].round() == 9
+    root = diags(1 / np.sqrt(np.asarray(matrix.sum(1)).ravel()))
+    plain = (identity(height * width) - BETA * root @ matrix @ root).toarray()
+    bands, scale = system(photo[0])
+    x = torch.rand(2, height, width, generator=torch.Generator().manual_seed(0))
+    padded, out = (torch.zeros(2, height, width + REACH) for _ in range(2))
+    padded[..., :width] = x
+    multiplication(bands, padded.flatten(1), out.flatten(1), width + REACH)()
+    factor = scale.flatten().numpy()
+    expected = factor[:, None] * plain * factor @ x.flatten(1).double().numpy().T
+    np.testing.assert_allclose(out[..., :width].flatten(1).numpy().T, expected, atol=1e-5)
+    assert not out[..., width:].any()
 
 
 def test_smoothing_equals_a_direct_solve() -> None:
@@ -94,12 +129,6 @@ def test_smoothing_keeps_edges_of_the_photo_and_gives_up_edges_it_has_not() -> N
     flat = smoothed[..., 4:28, 4:20]
     assert flat.std() < 0.3 * noisy[..., 4:28, 4:20].std()
     assert smoothed[..., 28:].mean() - smoothed[..., :20].mean() > 0.5
-
-
-def test_the_system_is_symmetric_and_its_rows_bounded() -> None:
-    bands = normalised(affinity(texture(4, 12, 10)[0]))
-    x, y = torch.rand(2, 1, 12, 10, dtype=torch.float64)
-    torch.testing.assert_close((x * product(bands, y)).sum(), (y * product(bands, x)).sum())
 
 
 def guided_by_loops(photo: Tensor, colored: Tensor, radius: int, epsilon: float) -> Tensor:
@@ -165,29 +194,18 @@ def test_features_without_variance_do_no_harm() -> None:
     assert wct(torch.ones(4, 50), style).isfinite().all()
 
 
-def test_regions_are_transferred_on_their_own_and_small_ones_stay() -> None:
-    content, style = torch.rand(4, 200), torch.rand(4, 300)
+def test_regions_are_transferred_on_their_own_and_others_as_a_whole() -> None:
+    generator = torch.Generator().manual_seed(0)
+    content, style = (torch.rand(4, n, generator=generator) for n in (200, 300))
     mine, theirs = torch.zeros(200), torch.zeros(300)
-    mine[100:195], theirs[150:] = 1, 1
-    mine[195:], theirs[:5] = 2, 2
+    mine[100:150], theirs[150:290] = 1, 1
+    mine[150:195] = 2  # not in the style
+    mine[195:], theirs[290:] = 3, 3  # too small for statistics
     found = wct_by_region(content, style, mine, theirs)
     for label in (0, 1):
         here, there = mine == label, theirs == label
         torch.testing.assert_close(found[:, here], wct(content[:, here], style[:, there]))
-    assert torch.equal(found[:, 195:], content[:, 195:])
-
-
-def test_painted_maps_become_labels_despite_soft_edges() -> None:
-    painted = torch.zeros(1, 3, 40, 60)
-    painted[:, 0, :, 30:] = 1.0
-    other = torch.zeros(1, 3, 50, 50)
-    other[:, 0, 25:] = 0.98
-    soft = F.interpolate(painted, (31, 47), mode="bicubic", antialias=True)
-    mine, theirs = labels(soft, other)
-    assert sorted(mine.unique().tolist()) == sorted(theirs.unique().tolist()) == [0, 1]
-    assert mine[5, 5] == theirs[5, 5] != mine[5, 40]
-    assert mine[5, 40] == theirs[40, 5]
-    assert len(mine.unique()) == 2
+    torch.testing.assert_close(found[:, 150:], wct(content, style)[:, 150:])
 
 
 def test_the_encoder_reflects_and_is_otherwise_the_shared_one() -> None:
@@ -216,14 +234,110 @@ def test_any_size_comes_back_as_it_was(
     assert torch.equal(method(content, style, strength=0.0, **change()), content)
 
 
-@torch.no_grad()
-def test_regions_change_the_result() -> None:
-    method = FastPhotoStyle().eval()
-    content, style = texture(12, 48, 48), texture(13, 48, 48)
-    regions = torch.zeros(1, 3, 48, 48)
-    regions[..., 24:] = 1
-    whole = method(content, style, smoothing="none")
-    apart = method(
-        content, style, smoothing="none", content_regions=regions, style_regions=regions.flip(3)
+def halves(left: str, right: str, width: int = 48, height: int = 48) -> Image.Image:
+    picture = Image.new("RGB", (width, height), left)
+    picture.paste(right, (width // 2, 0, width, height))
+    return picture
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> Pipeline:
+    torch.manual_seed(0)
+    return Pipeline(FastPhotoStyle())
+
+
+QUICK = {"size": 48, "smoothing": "none"}
+
+
+def test_a_region_follows_its_own_region_of_the_style(pipeline: Pipeline) -> None:
+    content = photo(48, 48)
+    warm, cold = "#e08030", "#2060c0"
+    style = Image.blend(halves(warm, cold), photo(48, 48, seed=3), 0.2)
+    maps = {"content_regions": halves("red", "blue"), "style_regions": halves("red", "blue")}
+    given = {"content": content, "style": style, **QUICK}
+    (whole,) = pipeline(**given)
+    (apart,) = pipeline(**given, **maps)
+    (crossed,) = pipeline(**given, **maps | {"style_regions": halves("blue", "red")})
+    assert whole.tobytes() != apart.tobytes()
+
+    def sides(picture: Image.Image) -> tuple[float, float]:
+        """How much more red than blue, left and right."""
+        values = np.asarray(picture, dtype=float)
+        difference = values[..., 0] - values[..., 2]
+        return float(difference[:, :24].mean()), float(difference[:, 24:].mean())
+
+    # The decoders are random, but the same: what each side gets swaps when the style's swap.
+    straight, swapped = sides(apart), sides(crossed)
+    assert abs(straight[0] - swapped[0]) > 1
+    assert np.sign(straight[0] - swapped[0]) == -np.sign(straight[1] - swapped[1])
+
+
+def test_one_region_everywhere_is_as_none(pipeline: Pipeline) -> None:
+    given = {"content": photo(48, 48), "style": photo(48, 48, seed=2), **QUICK}
+    blank = Image.new("RGBA", (48, 48))
+    (plain,) = pipeline(**given)
+    (marked,) = pipeline(**given, content_regions=blank, style_regions=blank)
+    assert plain.tobytes() == marked.tobytes()
+
+
+def test_keeping_the_colours_leaves_the_maps_alone(pipeline: Pipeline) -> None:
+    given = {"content": photo(48, 48), "style": photo(48, 48, seed=2), **QUICK}
+    # Of the same luma: a map that was made grey would have one region.
+    maps = {name: halves("#ff0000", "#008200") for name in ("content_regions", "style_regions")}
+    (plain,) = pipeline(**given, colors="luminance")
+    (marked,) = pipeline(**given, **maps, colors="luminance")
+    assert plain.tobytes() != marked.tobytes()
+
+
+def test_only_one_map_is_refused_by_name(pipeline: Pipeline) -> None:
+    given = {"content": photo(48, 48), "style": photo(48, 48, seed=2), **QUICK}
+    with pytest.raises(InputError, match=r"Regions of the style: .* take away Regions of the phot"):
+        pipeline(**given, content_regions=halves("red", "blue"))
+    with pytest.raises(InputError, match="Regions of the photo"):
+        pipeline(**given, style_regions=halves("red", "blue"))
+
+
+def test_a_map_of_another_shape_is_refused(pipeline: Pipeline) -> None:
+    given = {"content": photo(48, 48), "style": photo(96, 48, seed=2), **QUICK}
+    square, wide = halves("red", "blue"), halves("red", "blue", 192, 96)
+    with pytest.raises(InputError, match="Regions of the style: the map is 48×48"):
+        pipeline(**given, content_regions=square, style_regions=square)
+    pipeline(**given, content_regions=square, style_regions=wide)  # another size is fine
+
+
+def test_a_region_that_only_one_map_has_is_told(pipeline: Pipeline) -> None:
+    orange, blue, white = "#e69f00", "#0072b2", "white"
+    *_, last = pipeline.stream(
+        content=photo(48, 48),
+        style=photo(48, 48, seed=2),
+        content_regions=halves(orange, white),
+        style_regions=halves(blue, white),
+        **QUICK,
     )
-    assert (whole - apart).abs().mean() > 1e-4
+    assert [str(notice) for notice in last.notices] == [
+        "Regions of the style: “Orange” is missing, so its place in the photo took after the "
+        "whole style picture.",
+        "Regions of the photo: “Blue” is missing, so it was not used.",
+    ]
+
+
+def test_the_command_line_takes_label_maps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(METHODS, "fast_photo_style", FastPhotoStyle)
+    monkeypatch.setattr(checkpoint, "SHIPPED", tmp_path)
+    torch.manual_seed(0)
+    checkpoint.save(FastPhotoStyle(), tmp_path / "photo-wct")
+    files = {
+        "content": photo(48, 48),
+        "style": photo(48, 48, seed=2),
+        "content-regions": halves("red", "blue"),
+        "style-regions": halves("blue", "red"),
+    }
+    words = ["run", "fast_photo_style", "--size", "48", "--device", "cpu"]
+    for name, picture in files.items():
+        picture.save(tmp_path / f"{name}.png")
+        words += [f"--{name}", str(tmp_path / f"{name}.png")]
+    main.main([*words, "--out", str(tmp_path / "out.png")], standalone_mode=False)
+    main.main([*words[:-4], "--out", str(tmp_path / "plain.png")], standalone_mode=False)
+    assert (tmp_path / "out.png").read_bytes() != (tmp_path / "plain.png").read_bytes()
+    with Image.open(tmp_path / "out.png") as out, Image.open(tmp_path / "plain.png") as plain:
+        assert out.tobytes() != plain.tobytes()

@@ -11,12 +11,12 @@ with the matting affinity W of the photo (Levin et al.), so that what looks alik
 coloured alike.
 
 W couples a pixel with the 24 around it only, and its row sums D are the numbers of windows a pixel
-lies in. So the system is 25 diagonals, built once and solved by conjugate gradients: some
-three hundred products of 25 multiply-adds, on any device, where the published code factorises a
-sparse matrix on the CPU.
+lies in. So the system is 25 diagonals, of which symmetry leaves 12 to store, built once and solved
+by conjugate gradients: some four hundred products of 24 multiply-adds, on any device, where the
+published code factorises a sparse matrix on the CPU.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal, cast
 
@@ -34,13 +34,11 @@ LEVELS = (4, 3, 2, 1)
 LEAST = 10  # positions a region must have in photo and style to have statistics
 WINDOW = 3  # side of the windows of the matting affinity
 REACH = WINDOW - 1  # how far apart two pixels of one window can be
+# Rows and columns from a pixel to those it shares windows with and that do not come before it.
+STEPS = tuple(
+    (dy, dx) for dy in range(REACH + 1) for dx in range(-REACH, REACH + 1) if (dy, dx) >= (0, 0)
+)
 BETA = 0.9999
-
-Regions = Annotated[
-    Tensor,
-    Picture(),
-    Field(description="Paint what belongs together in the same colour on photo and style."),
-]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,16 +123,29 @@ class FastPhotoStyle(Method):
             Control(words={"closed": "Exact", "guided": "Quick", "none": "None"}),
         ] = "closed",
         content_regions: Annotated[
-            Regions | None, Field(title="Regions of the photo"), Control(more=True)
+            Tensor | None,
+            Picture(over="content"),
+            Field(
+                title="Regions of the photo",
+                description="A label map: what has one colour here takes after what has that "
+                "colour in the style's.",
+            ),
+            Control(more=True),
         ] = None,
         style_regions: Annotated[
-            Regions | None, Field(title="Regions of the style"), Control(more=True)
+            Tensor | None,
+            Picture(over="style"),
+            Field(
+                title="Regions of the style",
+                description="A label map in the same colours. Give both or none.",
+            ),
+            Control(more=True),
         ] = None,
     ) -> Tensor:
-        """Recolour ``content``; regions are label maps, ``(1, 3, ·, ·)``, both or none."""
+        """Recolour ``content``; regions are labels ``(1, 1, ·, ·)``, both or none."""
         maps = None
         if content_regions is not None and style_regions is not None:
-            maps = labels(content_regions, style_regions)
+            maps = content_regions, style_regions
         result = content
         for level in LEVELS:
             result = self.transfer(result, style, level, maps)
@@ -156,7 +167,7 @@ class FastPhotoStyle(Method):
             moved = wct(features[0].flatten(1), target[0].flatten(1))
         else:
             mine, theirs = (
-                F.interpolate(m[None, None].float(), f.shape[2:], mode="nearest")[0, 0].flatten()
+                F.interpolate(m.float(), f.shape[2:], mode="nearest").flatten()
                 for m, f in zip(maps, (features, target), strict=True)
             )
             moved = wct_by_region(features[0].flatten(1), target[0].flatten(1), mine, theirs)
@@ -198,7 +209,10 @@ def _spectrum(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def wct_by_region(content: Tensor, style: Tensor, mine: Tensor, theirs: Tensor) -> Tensor:
-    """:func:`wct` for each label on its own; a region that is too small on one side stays.
+    """:func:`wct` for each label on its own.
+
+    Differs from the published code: a label with too few positions on either side for statistics
+    of its own gets those of the whole pictures; there it stayed as it was, a hole in the result.
 
     Args:
         content: Features ``(C, N)``.
@@ -206,39 +220,20 @@ def wct_by_region(content: Tensor, style: Tensor, mine: Tensor, theirs: Tensor) 
         mine: A label for each position of ``content``, ``(N,)``.
         theirs: A label for each position of ``style``, ``(M,)``.
     """
-    result = content.clone()
+    result = torch.empty_like(content)
+    alone = torch.zeros_like(mine, dtype=torch.bool)
     for label in mine.unique():
         here, there = mine == label, theirs == label
         if min(int(here.sum()), int(there.sum())) > LEAST:
             result[:, here] = wct(content[:, here], style[:, there])
+        else:
+            alone |= here
+    if bool(alone.any()):
+        result[:, alone] = wct(content, style)[:, alone]
     return result
 
 
-def labels(content: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
-    """Read two painted maps ``(1, 3, ·, ·)`` as label maps ``(·, ·)`` that mean the same.
-
-    Colours that fill a five-hundredth of a map evenly are labels. All else, such as the soft edges
-    of a brush or of a resized map, goes to the nearest of them.
-    """
-    palette: list[Tensor] = []
-    for picture in (content, style):
-        highest, lowest = F.max_pool2d(picture, 3, 1, 1), -F.max_pool2d(-picture, 3, 1, 1)
-        even = (highest - lowest).amax(1).flatten() < 0.05
-        flat = picture[0].flatten(1).T[even]  # (N, 3)
-        coarse, counts = flat.mul(16).round().div(16).unique(dim=0, return_counts=True)
-        for number in counts.argsort(descending=True):
-            near = any((coarse[number] - other).norm() < 0.15 for other in palette)
-            if not near and counts[number] > 0.002 * even.numel():
-                palette.append(coarse[number])
-    colors = torch.stack(palette or [content.new_zeros(3)])
-    first, second = (
-        torch.cdist(picture[0].flatten(1).T, colors).argmin(1).view(picture.shape[2:])
-        for picture in (content, style)
-    )
-    return first, second
-
-
-def smooth(photo: Tensor, colored: Tensor, *, tolerance: float = 2e-4, limit: int = 2000) -> Tensor:
+def smooth(photo: Tensor, colored: Tensor, *, tolerance: float = 3e-4, limit: int = 2000) -> Tensor:
     """Solve the smoothing step: colours of ``colored``, edges of ``photo``.
 
     Args:
@@ -251,79 +246,127 @@ def smooth(photo: Tensor, colored: Tensor, *, tolerance: float = 2e-4, limit: in
     Returns:
         ``(1, C, H, W)``.
     """
-    bands = normalised(affinity(photo[0])).to(torch.float32)
-    wanted = colored[0].float()
-    right = (1 - BETA) * wanted
-    x = wanted.clone()
-    residual = right - (x - BETA * product(bands, x))
-    direction = residual.clone()
-    energy = residual.square().sum((1, 2), dtype=torch.float64)
-    enough = tolerance**2 * right.square().sum((1, 2), dtype=torch.float64).clamp(min=1e-20)
+    height, width = photo.shape[2:]
+    bands, scale = system(photo[0])
+
+    def flat(planes: Tensor) -> Tensor:
+        return F.pad(planes, (0, REACH)).float().flatten(1)
+
+    right = flat((1 - BETA) * colored[0] * scale)
+    x = flat(colored[0] / scale)
+    direction, moved = x.clone(), torch.empty_like(x)
+    product = multiplication(bands, direction, moved, width + REACH)
+    product()
+    residual = right - moved
+    direction.copy_(residual)
+    energy = dots(residual, residual)
+    enough = tolerance**2 * dots(right, right).clamp(min=1e-20)
     for number in range(limit):
         if number % 10 == 0 and bool((energy <= enough).all()):  # asking makes a GPU wait
             break
-        moved = direction - BETA * product(bands, direction)
-        curvature = (direction * moved).sum((1, 2), dtype=torch.float64).clamp(min=1e-30)
-        rate = (energy / curvature).float()[:, None, None]
-        x += rate * direction
-        residual -= rate * moved
-        fresh = residual.square().sum((1, 2), dtype=torch.float64)
-        direction = residual + (fresh / energy.clamp(min=1e-30)).float()[:, None, None] * direction
+        product()
+        rate = energy / dots(direction, moved).clamp(min=1e-30)
+        x.addcmul_(rate, direction)
+        residual.addcmul_(-rate, moved)
+        fresh = dots(residual, residual)
+        direction.mul_(fresh / energy.clamp(min=1e-30)).add_(residual)
         energy = fresh
-    return x[None].to(colored.dtype)
+    planes = x.view(-1, height, width + REACH)[..., :width]
+    return (planes * scale)[None].to(colored.dtype)
+
+
+def dots(first: Tensor, second: Tensor) -> Tensor:
+    """Products of the rows of ``(C, N)``, as ``(C, 1)``."""
+    return torch.bmm(first[:, None], second[:, :, None])[:, :, 0]
 
 
 def affinity(photo: Tensor, epsilon: float = 1e-7) -> Tensor:
-    """The matting affinity of ``(3, H, W)`` in [0, 1] as diagonals ``(25, H, W)``, float64.
+    """The matting affinity of ``(3, H, W)`` in [0, 1] as diagonals ``(13, H, W)``, float64.
 
-    Diagonal ``5 (dy + 2) + dx + 2`` holds at (y, x) the weight between pixels (y, x) and
-    (y + dy, x + dx). Windows are centred before their covariance is taken: formed as a mean of
-    squares less the square of the mean it loses the digits that matter.
+    Diagonal k holds at (y, x) the weight between that pixel and the one :data:`STEPS` [k] further.
+    Windows are centred before their covariance is taken: formed as a mean of squares less the
+    square of the mean it loses the digits that matter. With its Cholesky factor L a window's
+    weights are scalar products of L⁻¹ (I_i - μ), which is less work than an inverse.
     """
     height, width = photo.shape[1:]
     rows, columns = height - REACH, width - REACH
     area = WINDOW**2
-    windows = F.unfold(photo[None].double(), WINDOW)[0].view(3, area, -1)
-    centred = (windows - windows.mean(1, keepdim=True)).permute(2, 0, 1)  # (windows, 3, 9)
-    identity = torch.eye(3, dtype=torch.float64, device=photo.device)
-    covariance = centred @ centred.transpose(1, 2) / area + epsilon / area * identity
-    weights = (1 + centred.transpose(1, 2) @ torch.linalg.solve(covariance, centred)) / area
-    weights = weights.permute(1, 2, 0).view(area, area, rows, columns)
-    bands = weights.new_zeros((2 * REACH + 1) ** 2, height, width)
-    for p in range(area):
-        for q in range(area):
-            (py, px), (qy, qx) = divmod(p, WINDOW), divmod(q, WINDOW)
-            band = (qy - py + REACH) * (2 * REACH + 1) + qx - px + REACH
-            bands[band, py : py + rows, px : px + columns] += weights[p, q]
-    return bands
+    places = [divmod(number, WINDOW) for number in range(area)]
+    exact = photo.double()
+    white = torch.stack([exact[:, y : y + rows, x : x + columns] for y, x in places], 1)
+    white -= white.mean(1, keepdim=True)  # (3, 9, rows, columns)
+    covariance = {
+        (i, j): (white[i] * white[j]).mean(0) + (epsilon / area if i == j else 0)
+        for i in range(3)
+        for j in range(i + 1)
+    }
+    lower: dict[tuple[int, int], Tensor] = {}
+    for i in range(3):
+        for j in range(i + 1):
+            rest = covariance[i, j]
+            for k in range(j):
+                rest = rest - lower[i, k] * lower[j, k]
+            lower[i, j] = rest.sqrt() if i == j else rest / lower[j, j]
+        for k in range(i):
+            white[i] -= lower[i, k] * white[k]
+        white[i] /= lower[i, i]
+    bands = exact.new_zeros(len(STEPS), height, width)
+    for p, (py, px) in enumerate(places):
+        for q, (qy, qx) in enumerate(places[p:], p):
+            weights = (white[:, p] * white[:, q]).sum(0).add_(1)
+            bands[STEPS.index((qy - py, qx - px)), py : py + rows, px : px + columns] += weights
+    return bands.div_(area)
 
 
-def normalised(bands: Tensor) -> Tensor:
-    """``D^-½ W D^-½`` for the diagonals of W.
+def covering(height: int, width: int) -> Tensor:
+    """How many windows each pixel lies in, ``(H, W)``: the row sums of the affinity."""
+    down, across = (
+        torch.minimum(torch.arange(1, side + 1), torch.arange(side, 0, -1)).clamp(
+            max=min(WINDOW, side - REACH)
+        )
+        for side in (height, width)
+    )
+    return down[:, None] * across
 
-    The row sums D are the numbers of windows that cover each pixel; none has to be added up.
+
+def system(photo: Tensor) -> tuple[Tensor, Tensor]:
+    """``1 - β D^-½ W D^-½`` of ``(3, H, W)``, scaled from both sides to a diagonal of ones.
+
+    Returns:
+        All diagonals but that, ``(12, H · (W + 2))`` float32: rows end in two columns of zeros, so
+        that a pixel's neighbours lie at fixed distances. And the scale ``(H, W)``, float64, which
+        turns a solution of the scaled system into one of the system.
     """
-    root = bands.sum(0).rsqrt()
-    for band, there in zip(bands, shifted(root[None]), strict=True):
-        band *= root * there[0]
-    return bands
+    height, width = photo.shape[1:]
+    bands = affinity(photo)
+    sums = covering(height, width).to(bands)
+    scale = (sums - BETA * bands[0]).rsqrt()
+    there = F.pad(scale, (REACH, REACH, 0, REACH))
+    found = photo.new_zeros(len(STEPS) - 1, height, width + REACH, dtype=torch.float32)
+    for band, out, (dy, dx) in zip(bands[1:], found, STEPS[1:], strict=True):
+        left = REACH + dx
+        out[:, :width] = -BETA * band * scale * there[dy : dy + height, left : left + width]
+    return found.flatten(1), scale * sums.sqrt()
 
 
-def product(bands: Tensor, x: Tensor) -> Tensor:
-    """The matrix of diagonals ``(25, H, W)`` times ``(C, H, W)``."""
-    total = torch.zeros_like(x)
-    for band, there in zip(bands, shifted(x), strict=True):
-        total.addcmul_(band, there)
-    return total
+def multiplication(bands: Tensor, x: Tensor, out: Tensor, stride: int) -> Callable[[], None]:
+    """A function that sets ``out`` to the matrix of :func:`system` times ``x``, ``(C, N)`` each.
 
+    The views are made here, once: making them takes as long as a product of a small picture.
+    """
+    pieces = []
+    for band, (dy, dx) in zip(bands, STEPS[1:], strict=True):
+        step = dy * stride + dx
+        band = band[:-step]
+        pieces.append((out[:, :-step], band, x[:, step:]))
+        pieces.append((out[:, step:], band, x[:, :-step]))
 
-def shifted(x: Tensor) -> Iterator[Tensor]:
-    """``(C, H, W)`` seen from each of the 25 neighbours in turn, 0 outside."""
-    height, width = x.shape[1:]
-    padded = F.pad(x, (REACH,) * 4)
-    for dy in range(2 * REACH + 1):
-        for dx in range(2 * REACH + 1):
-            yield padded[:, dy : dy + height, dx : dx + width]
+    def multiply() -> None:
+        out.copy_(x)
+        for target, band, source in pieces:
+            target.addcmul_(band, source)
+
+    return multiply
 
 
 def guided_filter(
