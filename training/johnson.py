@@ -10,6 +10,7 @@ from typing import Annotated, Literal, TypeVar
 import torch
 from pydantic import Field
 from torch import Tensor
+from torch.nn import functional as F
 
 from training.cli import main
 from training.loop import Trainer
@@ -62,6 +63,14 @@ class PerceptualRecipe(Recipe):
         float,
         Field(ge=0, le=1e6, description="Weight of the squared difference of neighbours."),
     ] = 0.2  # the paper's 1e-6 goes with a sum over 3 · 256 · 256 values, this with their mean
+    warmup: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="Steps in which the style term grows to its weight while pixels hold the "
+            "photo; without them a short training can lose the photo for good.",
+        ),
+    ] = 0
     style_size: Annotated[
         int, Field(ge=16, le=4096, description="Longer side of a style picture in pixels.")
     ] = 256
@@ -117,7 +126,13 @@ class PerceptualTrainer(Trainer[P]):
         """Each term and their sum, in shares of the untouched photo's objective."""
         terms = self.loss(made, photos, which)
         means = {name: (term / self.untouched[which]).mean() for name, term in terms.items()}
-        return means | {"total": torch.stack(list(means.values())).sum()}
+        weights = dict.fromkeys(means, 1.0)
+        if self.done < self.recipe.warmup:
+            weights["style"] = self.done / self.recipe.warmup
+            means["pixels"] = 10 * F.mse_loss(made.float(), photos)
+            weights["pixels"] = 1 - weights["style"]
+        total = torch.stack([weights[name] * mean for name, mean in means.items()]).sum()
+        return means | {"total": total}
 
 
 def color_of(picture: Tensor) -> tuple[float, float, float]:
