@@ -14,7 +14,7 @@ from training import faults
 from zoo import checkpoint, images
 from zoo.color import luminance
 from zoo.method import Method
-from zoo.methods.johnson import Johnson, JohnsonConfig
+from zoo.methods.johnson import Johnson
 from zoo.methods.many_styles import ManyStyles
 from zoo.nn import blocks
 
@@ -65,15 +65,17 @@ def measured(method: Method) -> dict[str, float]:
 
 def by_heart(method: Johnson | ManyStyles) -> Iterator[tuple[Tensor, Tensor, Tensor, float]]:
     """Results, what they were made of, and the mean colour and the contrast they should have."""
-    config = method.config
-    single = isinstance(config, JohnsonConfig)
-    colors = [config.color] if single else config.colors
-    contrasts = [config.contrast] if single else config.contrasts
-    for number, (color, luma) in enumerate(zip(colors, contrasts, strict=True)):
-        for photo, _ in PAIRS if single else PAIRS[number % len(PAIRS) :][:1]:
-            content = picture(f"photos/{photo}")
-            result = method(content) if single else method(content, painting=number)
-            yield result, content, torch.tensor(color)[None, :, None, None], luma
+    if isinstance(method, Johnson):
+        looks = [(method.config.color, method.config.contrast)]
+        tried = [(0, photo) for photo, _ in PAIRS]
+    else:
+        looks = list(zip(method.config.colors, method.config.contrasts, strict=True))
+        tried = [(number, PAIRS[number % len(PAIRS)][0]) for number in range(len(looks))]
+    for number, photo in tried:
+        content = picture(f"photos/{photo}")
+        options = {"painting": number} if isinstance(method, ManyStyles) else {}
+        color, luma = looks[number]
+        yield method(content, **options), content, torch.tensor(color)[None, :, None, None], luma
 
 
 def failed(method: Method) -> set[str]:
