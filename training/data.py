@@ -10,6 +10,7 @@ what the uninterrupted one would have seen, and two processes with half a batch 
 process with the whole batch sees.
 """
 
+import errno
 import hashlib
 import json
 import logging
@@ -201,6 +202,7 @@ def pack(folder: Path, out: Path, size: int) -> Pack:
     """
     if out.exists() and not (out / INDEX).is_file():
         raise InputError("{out} is there already and is no pack; choose another name.", out=out)
+    replaced = out.exists()
     paths = pictures_in(folder)
     fresh: Path | None = None
     try:
@@ -224,9 +226,14 @@ def pack(folder: Path, out: Path, size: int) -> Pack:
         }
         (fresh / INDEX).write_text(json.dumps(index))
         fresh.chmod(0o755)
-        if out.exists():
+        if replaced:
             shutil.rmtree(out)
-        fresh.rename(out)
+        try:
+            fresh.rename(out)
+        except OSError as error:
+            # Another process made it meanwhile, and may be reading it already.
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
     except OSError as error:
         raise DiskFullError(
             "The decoded pictures could not be written to {out}: {reason}.",
