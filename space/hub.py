@@ -184,6 +184,7 @@ class Shelf:
             Listed(
                 repo_id=model.repo_id,
                 method=model.facts.method,
+                config=model.facts.config,
                 thumbnail=pictures.get(model.repo_id),
             )
             for model in self.models()
@@ -357,27 +358,28 @@ def _described(
         for path in names
     )
     model = Model(repo_id=repo_id, commit="", facts=facts, files=files)
-    return _with_method(model, (folder / "config.json").read_bytes())
+    return _with_config(model, (folder / "config.json").read_bytes())
 
 
 def _filled_in(client: HubClient, model: Model) -> Model:
-    """With its files, and its method where the card does not tell it."""
+    """With its files, and its method and network where the card does not tell them."""
     model = replace(model, files=client.info(model.repo_id, model.commit).files)
     config = next((file for file in model.files if file.path == "config.json"), None)
-    if model.facts.method or config is None:
+    if (model.facts.method and model.facts.config) or config is None:
         return model
     try:
-        return _with_method(model, client.read(model.repo_id, model.commit, config))
+        return _with_config(model, client.read(model.repo_id, model.commit, config))
     except ZooError as error:
         log.info("%s", error)
         return model
 
 
-def _with_method(model: Model, config: bytes) -> Model:
-    if not model.facts.method:
-        with suppress(ValueError, KeyError, TypeError):
-            facts = replace(model.facts, method=str(json.loads(config)["method"]))
-            return replace(model, facts=facts)
+def _with_config(model: Model, config: bytes) -> Model:
+    with suppress(ValueError, KeyError, TypeError):
+        told = json.loads(config)
+        method = model.facts.method or str(told["method"])
+        facts = replace(model.facts, method=method, config=dict(told["config"]))
+        return replace(model, facts=facts)
     return model
 
 

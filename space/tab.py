@@ -12,7 +12,7 @@ from typing import Any
 
 import gradio as gr
 
-from space import parts, status
+from space import parts, regions, status
 from space.components import Dropdown
 from space.controls import GLUE, TELLING, Entry, entry
 from space.hub import Shelf
@@ -111,13 +111,24 @@ class Tab:
         self.method = METHODS[name]
         form = form_for(self.method)
         usual = ON_GPU if site.runtime.on_gpu else ON_CPU
-        self.form = form.with_defaults(**{k: v for k, v in usual.items() if k in form.by_name})
+        form = form.with_defaults(**{k: v for k, v in usual.items() if k in form.by_name})
+        self.form = form.with_offers(self.offers(self.method.checkpoint))
         self.photo: Any = None
+        self.board: Any = None
 
     @property
     def checkpoints(self) -> list[Listed]:
         """The checkpoints that there are now, the default first."""
         return self.site.runtime.checkpoints(self.name)
+
+    def offers(self, repo_id: object) -> Mapping[str, Sequence[tuple[str, Any]]]:
+        """What a checkpoint has names for, by field; nothing where it does not tell."""
+        listed = next((one for one in self.checkpoints if one.repo_id == repo_id), None)
+        try:
+            return self.method.offers(self.method.Config(**listed.config)) if listed else {}
+        except (TypeError, ValueError, AttributeError):  # somebody else's config.json
+            log.info("%s has a config of another form", repo_id)
+            return {}
 
     # ---- layout
 
@@ -146,6 +157,10 @@ class Tab:
             self.entries += [entry(one, self.name) for one in main]
             if self._checkpoint_is_the_style:
                 self._build_checkpoint()
+        maps = [one for one in fields if one.over]
+        if maps:
+            self.board, boxes = regions.lay_out(maps, self.name)
+            self.entries += boxes
         self.hint = gr.HTML("", elem_classes="sz-quiet")
         with gr.Column(elem_classes="sz-run-bar", elem_id=f"{self.name}-run-bar"):
             self.note = gr.HTML("", elem_classes="sz-quiet", elem_id=f"{self.name}-note")
@@ -160,7 +175,7 @@ class Tab:
                     elem_id=f"{self.name}-stop",
                     min_width=100,
                 )
-        more = [f for f in fields if f.control.more]
+        more = [f for f in fields if f.control.more and not f.over]
         with gr.Accordion(t("More settings"), open=False, elem_id=f"{self.name}-more"):
             self.entries += [entry(one, self.name) for one in more]
             if not self._checkpoint_is_the_style:
@@ -210,6 +225,28 @@ class Tab:
         choices = self._choices()
         picked: dict[str, Any] = {"value": wanted} if wanted else {}
         return gr.Dropdown(choices=choices, visible=len(choices) > 1, **picked)
+
+    @property
+    def _named(self) -> set[str]:
+        """Fields whose values have other names with another checkpoint."""
+        return set(self.offers(self.method.checkpoint))
+
+    def rename(self, request: gr.Request, checkpoint: str, *values: Any) -> Any:
+        """Another checkpoint was picked: offer what it has; a value that it has not is reset."""
+        offers, language = self.offers(checkpoint), spoken(request)
+        updates = []
+        for one, value in zip(
+            (e for e in self.entries if e.field.name in self._named), values, strict=True
+        ):
+            words = offers.get(one.field.name) or [(str(one.field.default), one.field.default)]
+            there = [known for _, known in words]
+            updates.append(
+                gr.update(
+                    choices=[(say(language, word), known) for word, known in words],
+                    value=value if value in there else there[0],
+                )
+            )
+        return updates if len(updates) > 1 else updates[0]
 
     @property
     def _verb(self) -> str:
@@ -304,6 +341,11 @@ class Tab:
             trigger_mode="once",
         )  # fmt: skip
         self.stop.click(self.halt, None, None, **GLUE)
+        if named := [one for one in self.entries if one.field.name in self._named]:
+            parts_named = [one.components[0] for one in named]
+            self.checkpoint.change(
+                self.rename, [self.checkpoint, *parts_named], parts_named, **GLUE
+            )
         self.link.click(None, self._link_inputs(), None, js=self._link_script(), **GLUE)
         self.many.select(
             self.look, [self.results], [self.slider, self.download, self.shown], **GLUE
@@ -319,6 +361,8 @@ class Tab:
         )  # fmt: skip
         if self.photo is not None:
             self._wire_photo()
+        if self.board:
+            regions.wire(self.board, {one.field.name: one for one in self.entries})
         if not site.runtime.on_gpu:
             counted = [e.components[0] for e in self.entries if e.field.name in ("size", "steps")]
             for component in counted:

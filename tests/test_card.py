@@ -22,6 +22,7 @@ FULL = CardFacts(
     license="apache-2.0",
     license_note="The encoder's weights are MIT.",
     datasets=(DataSet(name="photos | 風景", pictures=2975, sha256="ab" * 32, license="CC0"),),
+    config={"width": 32, "styles": ["wave", "kiss"]},
     recipe={
         "lr": 1e-5,
         "no": None,

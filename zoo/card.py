@@ -76,6 +76,7 @@ class CardFacts:
         pipeline_tag: Task in the hub's words.
         license: Identifier of the licence of the weights.
         license_note: What else to know about licences.
+        config: What rebuilds the network, as in ``config.json``: JSON values only.
         datasets: What it was trained on.
         recipe: Settings of the training, as in ``recipe.json``: JSON values only.
         command: Makes this checkpoint again.
@@ -99,6 +100,7 @@ class CardFacts:
     pipeline_tag: str = IMAGE_TO_IMAGE
     license: str = "apache-2.0"
     license_note: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
     datasets: tuple[DataSet, ...] = ()
     recipe: Mapping[str, Any] = field(default_factory=dict)
     command: str = ""
@@ -228,7 +230,10 @@ def _body(facts: CardFacts) -> str:
         made.append(("Pictures", f"{data.name}, {data.pictures} pictures"))
         made.append(("Their licence", data.license))
         made.append(("Their sha256", f"`{data.sha256}`" if data.sha256 else ""))
-    recipe = [(name, f"`{json.dumps(value)}`") for name, value in facts.recipe.items()]
+    network, recipe = (
+        [(name, f"`{json.dumps(value)}`") for name, value in settings.items()]
+        for settings in (facts.config, facts.recipe)
+    )
     measured = [(m.name, f"{m.value:.4g}", m.better, m.features, m.data) for m in facts.metrics]
     license_words = f"The files here: {facts.license}." if facts.license else ""
     license_words = f"{license_words} {_plain(facts.license_note)}".strip()
@@ -237,6 +242,7 @@ def _body(facts: CardFacts) -> str:
         ("", [f"Paper: {paper}"] if paper else []),
         ("Samples", [f"![Sample {i}]({name})" for i, name in enumerate(facts.samples, 1)]),
         ("Use", use if facts.repo_id and facts.method else []),
+        ("Network", _table(("Setting", "Value"), network)),
         ("How it was made", _table(("Fact", "Value"), [row for row in made if row[1]])),
         ("", ["```sh", facts.command, "```"] if facts.command else []),
         ("Recipe", _table(("Setting", "Value"), recipe)),

@@ -7,7 +7,7 @@ pydantic does the validation; this module only adds what a person needs to fill 
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import NoneType, UnionType
@@ -101,6 +101,19 @@ class Form:
             replace(f, default=defaults[f.name]) if f.name in defaults else f for f in self
         )
         return Form(changed, self.model)
+
+    def with_offers(self, offers: Mapping[str, Sequence[tuple[str, Any]]]) -> "Form":
+        """The same form, offering these values with their words, by the names of fields."""
+        changed = []
+        for one in self:
+            if words := tuple(offers.get(one.name, ())):
+                # The words of a choice, for its values are fixed; else the values to pick from.
+                named: dict[str, Any] = {"offers": words}
+                if one.kind == "choice":
+                    named = {"words": {value: word for word, value in words}}
+                one = replace(one, control=replace(one.control, **named))
+            changed.append(one)
+        return Form(tuple(changed), self.model)
 
     def check(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return every field's value, defaults filled in.

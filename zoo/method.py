@@ -1,6 +1,6 @@
 """What a method is: an ``nn.Module`` whose ``forward`` signature is its form."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -100,6 +100,11 @@ class Method(nn.Module):
         super().__init__()
         self.config = config
         self.precision = torch.float32  # of the networks inside; pictures stay float32
+
+    @classmethod
+    def offers(cls, config: Any) -> Mapping[str, Sequence[tuple[str, Any]]]:
+        """Values that a checkpoint's ``Config`` gives names to, by field: a word for each value."""
+        return {}
 
     @classmethod
     def from_pretrained(

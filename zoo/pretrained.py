@@ -1,6 +1,7 @@
 """Methods from and to checkpoints: what ``Method.from_pretrained`` and its like do."""
 
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
@@ -113,4 +114,5 @@ def facts_of(method: Method | type[Method], repo_id: str = "") -> CardFacts:
         paper=f"{paper.authors}: {paper.title} ({paper.year})",
         paper_url=paper.url,
         pipeline_tag=card.IMAGE_TO_IMAGE if takes_photo else card.UNCONDITIONAL,
+        config=asdict(method.config) if isinstance(method, Method) else {},
     )

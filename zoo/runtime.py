@@ -4,10 +4,10 @@ import logging
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
@@ -36,12 +36,14 @@ class Listed:
     Args:
         repo_id: Its name.
         method: Name of its method.
+        config: What its ``config.json`` says of the network, where that is known.
         thumbnail: A small picture of what it does, where it has one.
         folder: Where it lies, for one that comes with the code.
     """
 
     repo_id: str
     method: str
+    config: Mapping[str, Any] = field(default_factory=dict)
     thumbnail: Path | None = None
     folder: Path | None = None
 
@@ -52,7 +54,7 @@ def list_shipped() -> list[Listed]:
     for path in sorted(checkpoint.SHIPPED.glob(f"*/{checkpoint.CONFIG}")):
         folder = path.parent
         try:
-            method = checkpoint.read_config(folder)["method"]
+            config = checkpoint.read_config(folder)
         except CheckpointError as error:
             log.warning("%s", error)
             continue
@@ -60,7 +62,8 @@ def list_shipped() -> list[Listed]:
         found.append(
             Listed(
                 repo_id=f"zoo/{folder.name}",
-                method=method,
+                method=config["method"],
+                config=config["config"],
                 thumbnail=thumbnail if thumbnail.is_file() else None,
                 folder=folder,
             )

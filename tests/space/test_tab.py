@@ -18,7 +18,7 @@ from zoo.form import Control
 from zoo.method import Content, Method, Paper, Seed, Style
 from zoo.methods import METHODS
 from zoo.pipeline import Progress, Record
-from zoo.runtime import Runtime
+from zoo.runtime import Listed, Runtime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,3 +205,64 @@ def test_a_batch_is_shown_as_a_gallery(site: Site) -> None:
 def test_numbers_are_read_from_text(text: str | None, numbers: list[Any]) -> None:
     assert parsed(text) == numbers
     assert parsed(written([0.5, 2])) == [0.5, 2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Names:
+    """A config with names."""
+
+    painters: tuple[str, ...] = ("Hokusai",)
+
+
+class Named(Method):
+    """What there is to choose from depends on the checkpoint."""
+
+    name = "named"
+    title = "Named"
+    summary = "For tests."
+    paper = Everything.paper
+    checkpoint = "zoo/first"
+    Config = Names
+
+    @classmethod
+    def offers(cls, config: Names) -> dict[str, list[tuple[str, Any]]]:
+        return {
+            "painter": [(name, number) for number, name in enumerate(config.painters)],
+            "way": [(f"To {config.painters[0]}", "there"), ("Back", "back")],
+        }
+
+    def forward(
+        self,
+        *,
+        painter: Annotated[int, Field(ge=0, le=99)] = 0,
+        way: Literal["there", "back"] = "there",
+    ) -> Tensor:
+        return torch.zeros(1, 3, 64, 64)
+
+
+def test_another_checkpoint_offers_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(METHODS, "named", Named)
+    configs: dict[str, dict[str, Any]] = {
+        "zoo/first": {"painters": ("Hokusai", "Redon", "Monet")},
+        "zoo/second": {"painters": ("Klimt", "Munch")},
+        "zoo/odd": {"painters": 3, "more": 4},
+    }
+    runtime = Runtime(
+        "cpu",
+        listing=lambda: [
+            Listed(repo_id=name, method="named", config=config) for name, config in configs.items()
+        ],
+    )
+    site = share(runtime)
+    build_app(runtime, site)
+    tab = tab_of(site, "named")
+    painter = tab.entries[0].components[0]
+    assert isinstance(painter, Dropdown)
+    assert [value for _, value in painter.choices] == [0, 1, 2]
+    painters, ways = tab.rename(request(), "zoo/second", 2, "back")
+    assert painters["choices"] == [("Klimt", 0), ("Munch", 1)]
+    assert painters["value"] == 0  # there is no third one
+    assert ways["choices"] == [("To Klimt", "there"), ("Back", "back")]
+    assert ways["value"] == "back"
+    assert tab.rename(request(), "zoo/first", 1, "there")[0]["value"] == 1
+    assert tab.offers("zoo/odd") == {}

@@ -38,9 +38,10 @@ class ManyStylesConfig:
     published: bool = False
 
 
-# The shipped checkpoint's, in its order.
-NAMES: tuple[str, ...] = ()
-OFFERS = tuple((name, number) for number, name in enumerate(NAMES))
+def title_of(style: str) -> str:
+    """What to call a style: "van-gogh_starry-night" is "Starry Night (Van Gogh)"."""
+    artist, _, painting = style.replace("-", " ").title().rpartition("_")
+    return f"{painting} ({artist})" if artist else painting
 
 
 class ManyStyles(Method):
@@ -65,6 +66,12 @@ class ManyStyles(Method):
         super().__init__(config)
         self.transform = Transform(config.width, len(config.styles), config.published)
 
+    @classmethod
+    def offers(cls, config: ManyStylesConfig) -> dict[str, list[tuple[str, int]]]:
+        """The paintings by name."""
+        names = [(title_of(style), number) for number, style in enumerate(config.styles)]
+        return {"painting": names, "second_painting": names}
+
     def forward(
         self,
         content: Content,
@@ -72,12 +79,10 @@ class ManyStyles(Method):
         painting: Annotated[
             int,
             Field(ge=0, le=999, title="Painting", description="Whose look to borrow."),
-            Control(offers=OFFERS),
         ] = 0,
         second_painting: Annotated[
             int,
             Field(ge=0, le=999, title="Second painting", description="Mixed into the first one."),
-            Control(offers=OFFERS),
         ] = 1,
         second_share: Annotated[
             float,
