@@ -46,6 +46,8 @@ class Entry:
     @property
     def shareable(self) -> bool:
         """Whether its first component's value may stand in a link: never a visitor's picture."""
+        if self.field.over:
+            return False
         return not self.field.is_picture or len(self.components) == 2
 
 

@@ -9,6 +9,7 @@ from space.controls import choice_word
 from space.pictures import PAINTINGS, PHOTOS
 from zoo.methods import METHODS
 from zoo.pipeline import form_for
+from zoo.regions import PALETTE, REST
 
 ROOT = Path(__file__).parents[2]
 # Calls whose first text argument is shown, with the place of that argument.
@@ -101,4 +102,5 @@ def every_text() -> set[str]:
     found = {text for path in sources() for text in in_source(path, errors)}
     found |= set(in_scripts()) | set(in_forms())
     found |= {picture.name for picture in (*PHOTOS, *PAINTINGS)} | {"None", "Stylize", "Generate"}
+    found |= {*PALETTE, REST}
     return {text for text in found if re.search("[A-Za-z]{2}", text)}
