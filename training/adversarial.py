@@ -17,7 +17,7 @@ from zlib import crc32
 import numpy as np
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.nn import functional as F
 
 from training.loop import Trainer
@@ -264,6 +264,67 @@ def frozen(*networks: nn.Module) -> Iterator[None]:
     finally:
         for network in networks:
             network.requires_grad_(True)
+
+
+class _MeanOfProcesses(torch.autograd.Function):
+    """The mean over all processes, forth and back.
+
+    Back it is the mean of what each process's loss wants, since the loss of a step is the mean of
+    theirs and :meth:`AdversarialTrainer.apply` takes the mean of what they give the parameters.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        return _average(values)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return _average(gradient)
+
+
+def _average(values: Tensor) -> Tensor:
+    values = values.contiguous().clone()
+    distributed.all_reduce(values)
+    return values / distributed.get_world_size()
+
+
+def mean_of_processes(values: Tensor) -> Tensor:
+    """The mean of a tensor over all processes, differentiable; itself where there is but one."""
+    if not distributed.is_initialized():
+        return values
+    return _MeanOfProcesses.apply(values)
+
+
+class SharedBatchNorm(nn.BatchNorm2d):
+    """Batch normalisation by the batches of all processes; torch's own does so on GPUs only."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map ``(B, C, H, W)``."""
+        if not self.training or not distributed.is_initialized():
+            return super().forward(features)
+        found = features.float()
+        moments = torch.stack([found.mean((0, 2, 3)), found.square().mean((0, 2, 3))])
+        mean, power = mean_of_processes(moments)
+        variance = power - mean.square()
+        count = features.numel() / features.shape[1] * distributed.get_world_size()
+        with torch.no_grad():
+            assert self.running_mean is not None  # noqa: S101 for the type checker
+            assert self.running_var is not None  # noqa: S101
+            assert self.num_batches_tracked is not None  # noqa: S101
+            momentum = self.momentum or 0.0
+            self.running_mean.lerp_(mean.detach(), momentum)
+            self.running_var.lerp_(variance.detach() * count / (count - 1), momentum)
+            self.num_batches_tracked += 1
+        scale = self.weight * (variance + self.eps).rsqrt()
+        shift = self.bias - mean * scale
+        return (found * scale[:, None, None] + shift[:, None, None]).to(features.dtype)
+
+
+def share_batches(network: nn.Module) -> None:
+    """Let the batch normalisations of ``network`` see the batches of all processes."""
+    for module in network.modules():
+        if type(module) is nn.BatchNorm2d:
+            module.__class__ = SharedBatchNorm
 
 
 def generator_loss(scores: Tensor | Sequence[Tensor], objective: Objective) -> Tensor:

@@ -1,8 +1,10 @@
 """Discriminators: networks that training needs and a checkpoint does not hold."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from training.adversarial import mean_of_processes
 from zoo.nn.translation import Norm, block
 
 
@@ -84,3 +86,56 @@ class MultiScale(nn.Module):
                 images = F.avg_pool2d(images, 3, 2, 1, count_include_pad=False)
             scores.append(judge(images))
         return scores
+
+
+class BatchDeviation(nn.Module):
+    """Tell a discriminator how much a batch varies, as one channel more.
+
+    Karras et al. (arXiv:1710.10196): a generator that has collapsed is then easily found out.
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map ``(B, C, H, W)`` to ``(B, C + 1, H, W)``."""
+        found = features.float()
+        moments = torch.stack([found.mean(0), found.square().mean(0)])
+        mean, power = mean_of_processes(moments)
+        deviation = (power - mean.square()).clamp(min=1e-8).sqrt().mean()
+        shape = (len(features), 1, *features.shape[2:])
+        return torch.cat([features, deviation.to(features.dtype).expand(shape)], 1)
+
+
+def pyramid(size: int, width: int = 64, published: bool = False) -> nn.Sequential:
+    """Judge whole pictures, as DCGAN does (Radford et al., arXiv:1511.06434).
+
+    Args:
+        size: Side of the pictures in pixels, a power of two from 16 on.
+        width: Channels of the first layer; they double up to eight times as many.
+        published: With batch normalisation. Else there is none (it lets one bad picture change the
+            judgement of the others) and the last layer is told the deviation of the batch.
+
+    Returns:
+        Layers that map ``(B, 3, size, size)`` in [-1, 1] to scores ``(B, 1, 1, 1)``.
+    """
+    rows: list[nn.Module] = []
+    channels, side = 3, size
+    while side > 4:
+        after = min(2 * channels, 8 * width) if rows else width
+        norm: Norm = "batch" if published and rows else "none"
+        rows.append(
+            block(
+                channels,
+                after,
+                4,
+                2,
+                norm=norm,
+                activation="leaky",
+                reflect=False,
+                bias=not published,
+            )
+        )
+        channels, side = after, side // 2
+    if not published:
+        rows.append(BatchDeviation())
+        channels += 1
+    rows.append(nn.Conv2d(channels, 1, 4, bias=not published))
+    return nn.Sequential(*rows)

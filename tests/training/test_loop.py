@@ -111,7 +111,8 @@ def test_two_processes_equal_one_with_the_double_batch(
     assert len(state_of(together.out)["local"]) == 2
 
 
-@pytest.mark.parametrize("name", NAMES)
+# What one side of DCGAN gains the other loses: it has no sum that falls.
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "dcgan"])
 def test_training_lowers_the_loss_on_one_batch(
     name: str, photos: Path, paintings: Path, tmp_path: Path
 ) -> None:

@@ -22,6 +22,7 @@ NAMES: dict[str, tuple[str, dict[str, Any]]] = {
     "many_styles": ("ManyStyles", {"width": 4, "style_size": 40, "objective": "gatys"}),
     "style_swap": ("StyleSwap", {"width": 4}),
     "fast_photo_style": ("FastPhotoStyle", {}),
+    "dcgan": ("DCGAN", {"width": 4, "discriminator_width": 4, "size": 16, "load_size": 20}),
     "cyclegan": (
         "CycleGAN",
         {"width": 4, "blocks": 2, "discriminator_width": 4, "pool": 4, "exposure": 0.5},

@@ -13,7 +13,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from zoo.nn.blocks import Doubled, transposed
 
-Norm = Literal["none", "instance", "affine", "layer"]
+Norm = Literal["none", "instance", "affine", "layer", "batch"]
 Activation = Literal["none", "relu", "leaky"]
 
 
@@ -41,6 +41,7 @@ NORMS: dict[Norm, Callable[[int], nn.Module]] = {
     "instance": InstanceNorm,
     "affine": lambda channels: InstanceNorm(channels, affine=True),
     "layer": LayerNorm,
+    "batch": nn.BatchNorm2d,
 }
 
 
