@@ -31,6 +31,12 @@ CodeText = Annotated[
     ),
     Control(more=True),
 ]
+Samples = Annotated[
+    int,
+    Field(
+        ge=1, le=16, title="Number of results", description="Each is drawn by a seed of its own."
+    ),
+]
 
 
 class Coded:
@@ -65,6 +71,34 @@ class Coded:
             InputError: This method knows no codes of pictures.
         """
         raise InputError("This method cannot take its code from a picture.")
+
+    def chosen(
+        self,
+        seed: int,
+        samples: int,
+        text: str = "",
+        style: Tensor | None = None,
+        direction: Direction = "AtoB",
+    ) -> Tensor:
+        """The codes ``(n, code_size)`` a form asks for: of a text, of a picture or of seeds.
+
+        Args:
+            seed: Of the first code, where neither text nor picture is given.
+            samples: How many codes by seed.
+            text: A code that was kept; empty for none.
+            style: As in :meth:`code_of`.
+            direction: Which way pictures are translated.
+
+        Raises:
+            InputError: The text is no code of this method, or there is a picture as well.
+        """
+        if text.strip() and style is not None:
+            raise InputError(
+                "Code: there is a style picture as well. Empty the code or take the picture away."
+            )
+        if text.strip():
+            return self.code_from_text(text)
+        return self.codes(seed, samples) if style is None else self.code_of(style, direction)
 
     def render(
         self, content: Tensor | None, codes: Tensor, direction: Direction = "AtoB"
