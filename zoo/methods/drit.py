@@ -1,0 +1,292 @@
+"""DRIT: translations with a shared space of contents, and an attribute code for the rest.
+
+Source: Lee, Tseng, Huang, Singh & Yang, Diverse Image-to-Image Translation via Disentangled
+Representations (arXiv:1808.00948); mode seeking is from DRIT++ (arXiv:1905.01270). As in MUNIT a
+picture is a content code and a style code of eight numbers, here called attribute. Unlike there the
+last layer of the content encoders is shared, and a discriminator sees to it that contents of both
+kinds of picture look alike.
+
+Two ways for the attribute into the generator: repeated over the picture and concatenated to the
+features (``concat``, where shapes hardly change: seasons, paintings), or mixed into the features of
+every block by 1×1 convolutions (``feature``, where they do: cats and dogs).
+"""
+
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from zoo.codes import Coded, CodeText, Samples
+from zoo.method import Content, Direction, Method, Paper, Seed, Strength, Style
+from zoo.nn.blocks import autocast, conv
+from zoo.nn.translation import InstanceNorm, Residual, block, enlarge
+
+LONGEST = 5.0  # of a code of a picture; two in a thousand normal codes of eight are longer
+SMALLEST = 64  # of a style picture in pixels; the encoder halves it four times
+Mode = Literal["concat", "feature"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DRITConfig:
+    """What the weights are.
+
+    Args:
+        width: Channels of the first layer; 64 in the paper.
+        mode: How the attribute enters the generator.
+        code_size: Numbers of an attribute.
+        domains: What people call the two kinds of picture.
+        published: The network as published, with transposed convolutions, which leave a
+            checkerboard, and biases that a normalisation cancels.
+    """
+
+    width: int = 64
+    mode: Mode = "concat"
+    code_size: int = 8
+    domains: tuple[str, str] = ("A", "B")
+    published: bool = False
+
+
+class AttributeBlock(nn.Module):
+    """A residual block that halves the size; without normalisation."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.LeakyReLU(0.2),
+            conv(inputs, inputs),
+            nn.LeakyReLU(0.2),
+            conv(inputs, outputs),
+            nn.AvgPool2d(2),
+        )
+        self.shortcut = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(inputs, outputs, 1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map ``(B, inputs, H, W)`` to ``(B, outputs, H / 2, W / 2)``."""
+        return cast(Tensor, self.body(features) + self.shortcut(features))
+
+
+class AttributeEncoder(nn.Module):
+    """From a picture to its attribute: in the concat mode a normal distribution of attributes."""
+
+    def __init__(self, config: DRITConfig) -> None:
+        super().__init__()
+        w = config.width
+        if config.mode == "concat":
+            rows: list[nn.Module] = [
+                block(3, w, 4, 2, norm="none", activation="none"),
+                *(AttributeBlock(i * w, (i + 1) * w) for i in (1, 2, 3)),
+                nn.LeakyReLU(0.2),
+            ]
+        else:
+            rows = [
+                block(3, w, 7, norm="none"),
+                block(w, 2 * w, 4, 2, norm="none"),
+                block(2 * w, 4 * w, 4, 2, norm="none"),
+                block(4 * w, 4 * w, 4, 2, norm="none"),
+                block(4 * w, 4 * w, 4, 2, norm="none"),
+            ]
+        self.body = nn.Sequential(*rows, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.mean = nn.Linear(4 * w, config.code_size)
+        self.log_variance = nn.Linear(4 * w, config.code_size) if config.mode == "concat" else None
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Map ``(B, 3, H, W)`` in [-1, 1], at least 16 pixels a side.
+
+        Returns:
+            Mean and logarithm of the variance, each ``(B, code_size)``; the feature mode knows no
+            variance.
+        """
+        found = self.body(images)
+        return self.mean(found), None if self.log_variance is None else self.log_variance(found)
+
+
+class ConcatGenerator(nn.Module):
+    """Content and attribute to picture; the attribute is concatenated before every stage."""
+
+    def __init__(self, config: DRITConfig) -> None:
+        super().__init__()
+        w, n, published = config.width, config.code_size, config.published
+        self.blocks = nn.Sequential(*(Residual(4 * w + n, bias=published) for _ in range(3)))
+        self.up = nn.ModuleList(
+            [
+                enlarge(4 * w + 2 * n, 2 * w + n, norm="layer", published=published),
+                enlarge(2 * w + 2 * n, w + n, norm="layer", published=published),
+            ]
+        )
+        self.last = nn.Conv2d(w + 2 * n, 3, 1)
+
+    def forward(self, content: Tensor, attribute: Tensor) -> Tensor:
+        """Map ``(B, 4w, H, W)`` and ``(B, code_size)`` to ``(B, 3, 4H, 4W)`` in [-1, 1]."""
+        x = self.blocks(beside(content, attribute))
+        for layer in self.up:
+            x = layer(beside(x, attribute))
+        return torch.tanh(self.last(beside(x, attribute).float()).float())
+
+
+class MixedResidual(nn.Module):
+    """A residual block in which 1×1 convolutions mix an attribute into every feature."""
+
+    def __init__(self, channels: int, extra: int, bias: bool) -> None:
+        super().__init__()
+        both = channels + extra
+        self.convs = nn.ModuleList(conv(channels, channels, bias=bias) for _ in range(2))
+        self.norm = InstanceNorm(channels)
+        self.mixers = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(both, both, 1), nn.ReLU(), nn.Conv2d(both, channels, 1), nn.ReLU()
+            )
+            for _ in range(2)
+        )
+
+    def forward(self, features: Tensor, attribute: Tensor) -> Tensor:
+        """Map ``(B, C, H, W)``; ``attribute`` is ``(B, extra)``."""
+        x = features
+        for convolve, mixer in zip(self.convs, self.mixers, strict=True):
+            x = mixer(beside(self.norm(convolve(x)), attribute))
+        return features + x
+
+
+class FeatureGenerator(nn.Module):
+    """Content and attribute to picture; every block gets a quarter of what becomes of the code."""
+
+    def __init__(self, config: DRITConfig) -> None:
+        super().__init__()
+        w, published = config.width, config.published
+        self.extras = nn.Sequential(
+            nn.Linear(config.code_size, 4 * w),
+            nn.ReLU(),
+            nn.Linear(4 * w, 4 * w),
+            nn.ReLU(),
+            nn.Linear(4 * w, 16 * w),
+        )
+        self.blocks = nn.ModuleList(MixedResidual(4 * w, 4 * w, published) for _ in range(4))
+        self.up = nn.Sequential(
+            enlarge(4 * w, 2 * w, norm="layer", published=published),
+            enlarge(2 * w, w, norm="layer", published=published),
+        )
+        self.last = nn.Conv2d(w, 3, 1)
+
+    def forward(self, content: Tensor, attribute: Tensor) -> Tensor:
+        """Map ``(B, 4w, H, W)`` and ``(B, code_size)`` to ``(B, 3, 4H, 4W)`` in [-1, 1]."""
+        x = content
+        for layer, extra in zip(self.blocks, self.extras(attribute).chunk(4, 1), strict=True):
+            x = layer(x, extra)
+        return torch.tanh(self.last(self.up(x).float()).float())
+
+
+def beside(features: Tensor, attribute: Tensor) -> Tensor:
+    """Concatenate ``(B, n)``, repeated over all pixels, to ``(B, C, H, W)``."""
+    repeated = attribute[:, :, None, None].expand(-1, -1, *features.shape[2:])
+    both = torch.cat([features, repeated.to(features.dtype)], 1)
+    return both.contiguous(memory_format=torch.channels_last)
+
+
+class Domain(nn.Module):
+    """The networks that one kind of picture has for itself."""
+
+    def __init__(self, config: DRITConfig) -> None:
+        super().__init__()
+        w, bias = config.width, config.published
+        self.content_encoder = nn.Sequential(
+            block(3, w, 7, norm="none", activation="leaky", slope=0.01),
+            block(w, 2 * w, 3, 2, bias=bias),
+            block(2 * w, 4 * w, 3, 2, bias=bias),
+            *(Residual(4 * w, bias=bias) for _ in range(3)),
+        )
+        self.attribute_encoder = AttributeEncoder(config)
+        kind = ConcatGenerator if config.mode == "concat" else FeatureGenerator
+        self.generator = kind(config)
+
+
+class DRIT(Method, Coded):
+    """Both kinds of picture in one checkpoint."""
+
+    name = "drit"
+    title = "DRIT"
+    summary = (
+        "Turns one kind of picture into another in many ways; both share one idea of what a "
+        "picture shows."
+    )
+    paper = Paper(
+        "Diverse Image-to-Image Translation via Disentangled Representations",
+        "Hsin-Ying Lee, Hung-Yu Tseng, Jia-Bin Huang, Maneesh Kumar Singh, Ming-Hsuan Yang",
+        2018,
+        "1808.00948",
+    )
+    checkpoint = "zoo/drit-seasons"
+    Config = DRITConfig
+    multiple = 8  # the innermost features then have the two pixels that a mirror needs
+    bf16 = True
+    config: DRITConfig
+
+    def __init__(self, config: DRITConfig = DRITConfig()) -> None:
+        super().__init__(config)
+        self.code_size = config.code_size
+        self.networks = nn.ModuleDict({domain: Domain(config) for domain in ("A", "B")})
+        self.content_shared = Residual(4 * config.width, bias=config.published)
+        self.generator_shared = (
+            Residual(4 * config.width, bias=config.published) if config.mode == "concat" else None
+        )
+
+    def forward(
+        self,
+        content: Content,
+        style: Style | None = None,
+        *,
+        direction: Direction = "AtoB",
+        samples: Samples = 4,
+        strength: Strength = 1.0,
+        seed: Seed = 0,
+        code: CodeText = "",
+    ) -> Tensor:
+        """Translate ``content``: as the code or the style picture says, else by the seeds.
+
+        Raises InputError when the code is none, or given beside a style picture.
+        """
+        codes = self.chosen(seed, samples, code, style, direction)
+        return torch.lerp(content, self.render(content, codes, direction), strength)
+
+    def render(
+        self, content: Tensor | None, codes: Tensor, direction: Direction = "AtoB"
+    ) -> Tensor:
+        """One translation of ``content`` for each code; see :meth:`Coded.render`."""
+        if content is None:
+            raise TypeError("DRIT translates pictures and makes none of nothing")
+        codes = codes.to(content.device)
+        with autocast(content.device, self.precision):
+            content_code = self.encode_content(2 * content - 1, direction[0])
+        # One at a time, or the memory for large pictures would be a multiple of the number.
+        made = []
+        for code in codes.split(1):
+            with autocast(content.device, self.precision):
+                made.append(self.decode(content_code, code, direction[-1]).float())
+        return 0.5 + 0.5 * torch.cat(made)
+
+    def code_of(self, style: Tensor, direction: Direction = "AtoB") -> Tensor:
+        """The mean attribute of a picture in whole hundredths; see :meth:`Coded.code_of`.
+
+        Differs from the paper: codes far longer than any that is drawn are shortened. Training
+        never decoded such ones, and pictures of a third kind have them.
+        """
+        shorter = min(style.shape[2:])
+        if shorter < SMALLEST:
+            style = F.interpolate(style, scale_factor=SMALLEST / shorter, mode="bilinear")
+        found, _ = self.encode_attribute(2 * style - 1, direction[-1])
+        found = found * (LONGEST / found.norm(dim=1, keepdim=True).clamp(min=LONGEST))
+        return self.code_from_text(self.text_from_code(found))
+
+    def encode_content(self, images: Tensor, domain: str) -> Tensor:
+        """Map ``(B, 3, H, W)`` in [-1, 1] to ``(B, 4w, H / 4, W / 4)``; 4 divides H and W."""
+        return self.content_shared(self.networks[domain].content_encoder(images))  # type: ignore[operator]
+
+    def encode_attribute(self, images: Tensor, domain: str) -> tuple[Tensor, Tensor | None]:
+        """What :class:`AttributeEncoder` of ``domain`` gives."""
+        return self.networks[domain].attribute_encoder(images)  # type: ignore[operator]
+
+    def decode(self, content: Tensor, attribute: Tensor, domain: str) -> Tensor:
+        """Map contents and attributes to pictures ``(B, 3, H, W)`` in [-1, 1] of ``domain``."""
+        if self.generator_shared is not None:
+            content = self.generator_shared(content)
+        return self.networks[domain].generator(content, attribute)  # type: ignore[operator]
