@@ -51,6 +51,7 @@ def publish(
     styles: Sequence[Path] = (),
     size: int = 384,
     options: Mapping[str, Any] | None = None,
+    vary: Mapping[str, Sequence[Any]] | None = None,
     metrics: Sequence[Metric] = (),
     licenses: Mapping[str, str] | None = None,
     limits: Sequence[str] = (),
@@ -65,6 +66,7 @@ def publish(
         styles: Style pictures for them; none for methods that take none.
         size: Longer side of a sample in pixels.
         options: Further settings of the method for the samples.
+        vary: A setting whose values get a row of samples each.
         metrics: What was measured.
         licenses: What is to be said of each data set, by the name of its stream.
         limits: Known limits, a sentence each; a schedule shorter than the recipe's default is
@@ -90,7 +92,7 @@ def publish(
     write(out / CURVES, curves(lines).encode())
     shown = [CURVES]
     if contents:
-        sheet = samples(method, contents, styles, size, options or {})
+        sheet = samples(method, contents, styles, size, options or {}, vary or {})
         buffer = io.BytesIO()
         sheet.save(buffer, "JPEG", quality=88)
         write(out / SAMPLES, buffer.getvalue())
@@ -190,27 +192,30 @@ def samples(
     styles: Sequence[Path],
     size: int,
     options: Mapping[str, Any],
+    vary: Mapping[str, Sequence[Any]],
 ) -> Image.Image:
     """A sheet of photos in the first row, and below each what the method makes of it.
 
-    With style pictures there is a row for each of them, with the style at its left.
+    With style pictures there is a row for each of them, with the style at its left; with a setting
+    to vary, a row for each of its values.
     """
     pipeline = Pipeline(method)
     side = size // 2
+    rows: list[dict[str, Any]] = [{"style": style} for style in styles] or [{}]
+    for name, values in vary.items():
+        rows = [row | {name: value} for row in rows for value in values]
     cells: dict[tuple[int, int], Image.Image] = {}
     for column, path in enumerate(contents):
         cells[0, column + bool(styles)] = images.open_picture(path).image
-    for row, path in enumerate(styles):
-        cells[row + 1, 0] = images.open_picture(path).image
-    for row, column in product(range(max(1, len(styles))), range(len(contents))):
-        inputs = {"content": contents[column], "size": size, **options}
+    for row, inputs in enumerate(rows):
         if styles:
-            inputs["style"] = styles[row]
+            cells[row + 1, 0] = images.open_picture(inputs["style"]).image
+    for row, column in product(range(len(rows)), range(len(contents))):
+        inputs = {"content": contents[column], "size": size, **options, **rows[row]}
         (picture, *_) = pipeline(**inputs)
         cells[row + 1, column + bool(styles)] = picture
-    rows = 1 + max(row for row, _ in cells)
     columns = 1 + max(column for _, column in cells)
-    sheet = Image.new("RGB", (columns * (side + 4), rows * (side + 4)), "white")
+    sheet = Image.new("RGB", (columns * (side + 4), (1 + len(rows)) * (side + 4)), "white")
     for (row, column), picture in cells.items():
         small = images.fit(picture, side)
         left, top = column * (side + 4), row * (side + 4)
@@ -287,6 +292,7 @@ def _metrics(path: Path | None) -> list[Metric]:
 @click.option("--style", "styles", multiple=True, type=Path, help="Style for the samples.")
 @click.option("--size", default=384, show_default=True, help="Longer side of samples, pixels.")
 @click.option("--option", "options", multiple=True, help="Setting for the samples, NAME=VALUE.")
+@click.option("--vary", multiple=True, help="Rows of samples, NAME=VALUE,VALUE,….")
 @click.option("--metrics", type=Path, help="JSON that benchmarks/quality.py wrote.")
 @click.option("--license", "licenses", multiple=True, help="Of a data set, STREAM=WORDS.")
 @click.option("--limit", "limits", multiple=True, help="A known limit, a sentence.")
@@ -299,6 +305,7 @@ def main(
     repo_id: str,
     out: Path | None,
     options: tuple[str, ...],
+    vary: tuple[str, ...],
     metrics: Path | None,
     licenses: tuple[str, ...],
     push: bool,
@@ -316,6 +323,7 @@ def main(
             folder,
             repo_id,
             options=_pairs(options),
+            vary={name: words.split(",") for name, words in _pairs(vary).items()},
             metrics=_metrics(metrics),
             licenses=_pairs(licenses),
             **others,

@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 import pytest
 import torch
 from click.testing import CliRunner
+from PIL import Image
 
 from tests.training.toys import recipe_of, run_in, trainer_of
 from training.loop import fit
@@ -37,6 +38,7 @@ def test_a_run_becomes_a_checkpoint_with_a_card(
         contents=sorted(photos.iterdir())[:2],
         styles=sorted(paintings.iterdir())[:1],
         size=48,
+        vary={"strength": ["0", "1"]},
         metrics=[metric],
         licenses={"photos": "made by the tests"},
         limits=("It is a toy.",),
@@ -54,6 +56,8 @@ def test_a_run_becomes_a_checkpoint_with_a_card(
     assert "3 steps of 2 pictures, where the full recipe makes 160000" in facts.limits[0]
     assert facts.limits[1:] == ("It is a toy.",)
     assert any("untouched photo" in sentence for sentence in facts.departures)
+    with Image.open(out / "samples.jpg") as sheet:
+        assert sheet.size == (3 * 28, 3 * 28)  # style and two photos; photos and two strengths
     for name in facts.samples:
         assert (out / name).stat().st_size > 500
     loaded = checkpoint.load(out)
