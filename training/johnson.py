@@ -3,6 +3,7 @@
 python -m training.johnson --photos DIR --style PICTURE --out runs/johnson
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -13,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.cli import main
+from training.data import content_hash
 from training.loop import Trainer
 from training.losses import PerceptualLoss
 from training.recipe import Photos, Recipe, Run
@@ -94,6 +96,9 @@ class PerceptualTrainer(Trainer[P]):
         """
         recipe = self.recipe
         self.photos = self.stream(recipe.photos, "photos")
+        hashes = sorted(map(content_hash, styles))
+        digest = hashlib.sha256("".join(hashes).encode()).hexdigest()  # as a pack's
+        self.cite("styles", ", ".join(path.stem for path in styles), len(styles), digest)
         pictures = [images.open_picture(path).image for path in styles]
         tensors = [
             images.to_tensor(images.fit(picture, recipe.style_size)).to(self.device)

@@ -98,6 +98,7 @@ class Trainer(ABC, Generic[R]):
         self.shared: dict[str, Stateful] = {}  # alike in all processes
         self.local: dict[str, Stateful] = {}  # each process has its own
         self.packs: dict[str, Pack] = {}
+        self.cited: dict[str, dict[str, Any]] = {}  # what cards say of the pictures, by stream
         if self.device.type == "cuda":
             torch.backends.cudnn.benchmark = True  # every step has the same sizes
         torch.manual_seed(recipe.seed)
@@ -162,6 +163,7 @@ class Trainer(ABC, Generic[R]):
         with self.accelerator.local_main_process_first():
             pack = open_pack(folder, self.recipe.load_size, self.run.packs, least)
         self.packs[name] = pack
+        self.cite(name, pack.name, len(pack), pack.digest)
         seed = self.recipe.seed * 1000 + len(self.packs)
         return Stream(
             pack,
@@ -171,6 +173,10 @@ class Trainer(ABC, Generic[R]):
             self.accelerator.process_index,
             self.accelerator.num_processes,
         )
+
+    def cite(self, stream: str, name: str, pictures: int, digest: str) -> None:
+        """Let the card name pictures that the weights come from; ``digest`` is a sha256 in hex."""
+        self.cited[stream] = {"name": name, "pictures": pictures, "sha256": digest}
 
     def batch(self, stream: Stream) -> Tensor:
         """The stream's batch of this step on the device: ``(B, 3, s, s)`` in [0, 1]."""
@@ -328,10 +334,7 @@ def save(trainer: Trainer[R], seconds: float) -> None:
         "seconds": round(seconds),
         "device": device_name(trainer.device),
         "processes": trainer.accelerator.num_processes,
-        "data": {
-            name: {"name": pack.name, "pictures": len(pack), "sha256": pack.digest}
-            for name, pack in trainer.packs.items()
-        },
+        "data": trainer.cited,
     }
     write(trainer.run.out / RUN, json.dumps(facts, indent=2).encode() + b"\n")
     try:
