@@ -72,15 +72,15 @@ class AdaINTrainer(Trainer[AdaINRecipe]):
             self.optimizer.optimizer.state.clear()
         with torch.no_grad():
             photos = self.batch(self.photos)
-            content = self.features(photos)[LAYER]
-            style = self.features(self.batch(self.paintings))
-            target = adain(content, style[LAYER])
-        wanted = torch.cat([target, content]) if self.recipe.pixel_weight else target
-        made = self.decoder(wanted)
-        output = self.features(made[: len(photos)])
-        content_loss = F.mse_loss(output[LAYER], target)
+            content = self.features(photos, [LAYER])[LAYER]
+            style, wanted = self.features.measured(self.batch(self.paintings))
+            target = adain(content, style)
+        given = torch.cat([target, content]) if self.recipe.pixel_weight else target
+        made = self.decoder(given)
+        output, found = self.features.measured(made[: len(photos)])
+        content_loss = F.mse_loss(output, target)
         style_loss = torch.stack(
-            [statistics_loss(output[layer], style[layer]) for layer in LAYERS]
+            [statistics_loss(found[layer], wanted[layer]) for layer in LAYERS]
         ).sum()
         losses = {"content": content_loss, "style": style_loss}
         loss = content_loss + self.recipe.style_weight * style_loss

@@ -9,18 +9,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.methods.gatys import total_variation
-from zoo.nn.stats import gram, mean_std
+from zoo.nn.stats import gram, moments
 from zoo.nn.vgg import VGG19
 
+Statistics = tuple[Tensor, Tensor]  # mean and deviation of every channel, (B, C, 1, 1) each
 
-def statistics_loss(features: Tensor, target: Tensor) -> Tensor:
+
+def statistics_loss(found: Statistics, wanted: Statistics) -> Tensor:
     """Squared distance of channel means plus that of deviations, each a mean over B and C.
 
-    Equation 13 of arXiv:1703.06868 for one layer; both are ``(B, C, H, W)``, of any size.
+    Equation 13 of arXiv:1703.06868 for one layer; as :func:`zoo.nn.stats.mean_std` returns them.
     """
-    mean, deviation = mean_std(features.float())
-    target_mean, target_deviation = mean_std(target.float())
-    return F.mse_loss(mean, target_mean) + F.mse_loss(deviation, target_deviation)
+    return F.mse_loss(found[0], wanted[0]) + F.mse_loss(found[1], wanted[1])
 
 
 class PerceptualLoss:
@@ -121,3 +121,18 @@ class NormalisedEncoder:
         """Map ``(B, 3, H, W)`` to float32 features by layer; all layers where none are named."""
         features = self.encoder(images, layers or self.layers)
         return {layer: value.float() / self.scale[layer] for layer, value in features.items()}
+
+    def measured(self, images: Tensor) -> tuple[Tensor, dict[str, Statistics]]:
+        """Features of the last layer as a call returns them, and the statistics of all layers.
+
+        The scale is applied to the statistics, so that the large features of the first layers are
+        never copied.
+        """
+        found = self.encoder(images, self.layers)
+        last = self.layers[-1]
+        statistics = {}
+        for layer, features in found.items():
+            mean, variance = moments(features)
+            scale = self.scale[layer]
+            statistics[layer] = mean / scale, (variance / scale.square() + 1e-5).sqrt()
+        return found[last].float() / self.scale[last], statistics

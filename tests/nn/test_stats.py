@@ -3,10 +3,12 @@
 import pytest
 import torch
 
-from zoo.nn.stats import gram, mean_std
+from zoo.nn.stats import gram, mean_std, moments
+
+LAYOUTS = [torch.contiguous_format, torch.channels_last]
 
 
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_gram_and_its_gradient_equal_a_naive_loop(layout: torch.memory_format) -> None:
     features = torch.randn(2, 5, 6, 7).contiguous(memory_format=layout).requires_grad_()
     naive = torch.stack(
@@ -37,3 +39,31 @@ def test_mean_std() -> None:
     variance = sum((x - average) ** 2 for x in one) / 20
     assert float(mean[1, 2]) == pytest.approx(average, rel=1e-4, abs=1e-6)
     assert float(deviation[1, 2]) == pytest.approx((variance + 1e-5) ** 0.5, rel=1e-4)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_moments_and_their_gradient_are_those_of_torch(layout: torch.memory_format) -> None:
+    features = 3 + torch.randn(2, 5, 6, 7, dtype=torch.float64)
+    features = features.contiguous(memory_format=layout).requires_grad_()
+    wanted = torch.var_mean(features, (2, 3), correction=0, keepdim=True)[::-1]
+    weights = torch.randn(2, 2, 5, 1, 1, dtype=torch.float64)
+    for found, value in zip(moments(features), wanted, strict=True):
+        torch.testing.assert_close(found, value)
+    gradients = [
+        torch.autograd.grad((weights[0] * mean + weights[1] * variance).sum(), features)[0]
+        for mean, variance in (moments(features), wanted)
+    ]
+    torch.testing.assert_close(*gradients)
+
+
+def test_moments_of_bfloat16_lose_nothing_but_the_features_do() -> None:
+    # A mean far from 0 is what rounding would be seen in.
+    features = (50 + torch.randn(1, 4, 32, 32)).bfloat16().requires_grad_()
+    exact = features.detach().double().requires_grad_()
+    for found, value in zip(moments(features), moments(exact), strict=True):
+        assert found.dtype == torch.float32
+        torch.testing.assert_close(found.double(), value, rtol=1e-5, atol=0)
+    (rough,) = torch.autograd.grad(moments(features)[1].sum(), features)
+    (wanted,) = torch.autograd.grad(moments(exact)[1].sum(), exact)
+    assert (rough - wanted).abs().max() < 0.01 * wanted.abs().max()
+    assert abs(rough.double().mean()) < 1e-3 * wanted.abs().mean()

@@ -83,9 +83,10 @@ class VGG19(nn.Module):
             if conv.endswith("_1") and conv != "1_1":
                 x = self.pool(x)
             x = self.convs[conv](x)
-            if f"conv{conv}" in layers:
+            before = f"conv{conv}" in layers
+            if before:
                 features[f"conv{conv}"] = x
-            x = F.relu(x)  # never in place: a conv feature handed out would change
+            x = F.relu(x, inplace=not before)  # what is handed out must not change
             if f"relu{conv}" in layers:
                 features[f"relu{conv}"] = x
         return features
