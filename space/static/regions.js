@@ -4,6 +4,7 @@
 const titles = {content: sz.t('Photo'), style: sz.t('Style picture')};
 const absent = {content: sz.t('Add a photo first.'), style: sz.t('Add a style picture.')};
 const KEPT = 20; // steps that can be undone
+const LEAST = 512; // pixels of the longer side of what is painted
 
 const side = ({name, over}) => `
   <section class="sz-side" data-side="${name}" aria-labelledby="${given.id}-${name}">
@@ -33,8 +34,8 @@ element.querySelector('.sz-board').innerHTML = `
       ${given.colors.map(swatch).join('')}${swatch({name: sz.t('Eraser'), code: ''}, 1)}</div></fieldset>
       <label class="sz-brush">${sz.t('Brush size')}
         <input type="range" min="1" max="30" value="9"></label></div></div>
-    <div class="sz-sides">${given.sides.map(side).join('')}</div>
-    <p class="sz-keys" id="${given.id}-keys">${sz.t('Without a mouse: the arrow keys move the brush, Space paints a spot, Shift with the arrow keys paints a line.')}</p>
+    <div class="sz-rest"><div class="sz-sides">${given.sides.map(side).join('')}</div>
+    <p class="sz-keys" id="${given.id}-keys">${sz.t('Without a mouse: the arrow keys move the brush, Space paints a spot, Shift with the arrow keys paints a line.')}</p></div>
   </dialog>`;
 
 const find = (selector) => element.querySelector(selector);
@@ -75,8 +76,11 @@ class Sheet {
     if (address) {
       this.image.src = address;
       await this.image.decode();
-      this.canvas.width = this.image.naturalWidth;
-      this.canvas.height = this.image.naturalHeight;
+      const {naturalWidth: width, naturalHeight: height} = this.image;
+      const scale = Math.max(1, LEAST / Math.max(width, height));
+      this.canvas.width = Math.round(width * scale);
+      this.canvas.height = Math.round(height * scale);
+      this.section.querySelector('.sz-sheet').style.setProperty('--ratio', width / height);
     }
     this.clear();
     this.before = [];
