@@ -88,10 +88,14 @@ def publish(name: str, form: Form, site: Site) -> None:
     stylize.__name__ = name
     stylize.__doc__ = description(name, fields)
     stylize.__annotations__ = {"request": gr.Request}
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    kind, none = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.empty
+    # By a default of None Gradio knows that a picture can be left out.
     stylize.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [inspect.Parameter("request", kind, annotation=gr.Request)]
-        + [inspect.Parameter(field.name, kind) for field in fields]
+        + [
+            inspect.Parameter(field.name, kind, default=none if field.required else None)
+            for field in fields
+        ]
     )
     gr.Button(visible=False).click(
         stylize,
