@@ -119,6 +119,7 @@ class AdversarialTrainer(Trainer[A]):
         *,
         rate: float = 1.0,
         weight_decay: float | None = None,
+        clip: float = 0.0,
     ) -> Any:
         """Adam over all parameters of ``networks``.
 
@@ -127,11 +128,12 @@ class AdversarialTrainer(Trainer[A]):
             name: Tells the optimisers of a run apart.
             rate: Multiple of the recipe's rate.
             weight_decay: Else the recipe's.
+            clip: Largest norm of these gradients; 0 leaves it to the recipe.
         """
         recipe = self.recipe
         parameters = list(dict.fromkeys(p for network in networks for p in network.parameters()))
         return self.adam(
-            [{"params": parameters, "share": rate}],
+            [{"params": parameters, "share": rate, "clip": clip}],
             name,
             betas=(recipe.beta1, recipe.beta2),
             weight_decay=recipe.weight_decay if weight_decay is None else weight_decay,
@@ -151,6 +153,9 @@ class AdversarialTrainer(Trainer[A]):
             pieces = flat.split([gradient.numel() for gradient in gradients])
             for gradient, piece in zip(gradients, pieces, strict=True):
                 gradient.copy_(piece.view_as(gradient))
+        for group in optimizer.param_groups:
+            if group.get("clip"):
+                self.accelerator.clip_grad_norm_(group["params"], group["clip"])
         super().apply(optimizer)
 
     def random(self, purpose: str) -> list[np.random.Generator]:
