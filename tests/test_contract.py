@@ -46,7 +46,8 @@ def test_is_described(pipeline: Pipeline) -> None:
     assert method.title
     assert method.summary.endswith(".")
     assert 2014 <= method.paper.year <= 2030
-    assert method.paper.url.startswith("https://arxiv.org/abs/")
+    assert method.paper.url.startswith(("https://arxiv.org/abs/", "https://openaccess.thecvf.com/"))
+    assert bool(method.paper.arxiv) != bool(method.paper.page)
     assert method.checkpoint.startswith("zoo/")
     for field in pipeline.form:
         assert field.label

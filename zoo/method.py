@@ -51,17 +51,18 @@ Direction = Annotated[
 
 @dataclass(frozen=True)
 class Paper:
-    """Where a method comes from."""
+    """Where a method comes from: a number on arXiv, or another page."""
 
     title: str
     authors: str
     year: int
-    arxiv: str
+    arxiv: str = ""
+    page: str = ""
 
     @property
     def url(self) -> str:
         """Page of the paper's abstract."""
-        return f"https://arxiv.org/abs/{self.arxiv}"
+        return self.page or f"https://arxiv.org/abs/{self.arxiv}"
 
 
 @dataclass(frozen=True)
