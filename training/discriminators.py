@@ -37,6 +37,34 @@ def patches(
     return nn.Sequential(*rows)
 
 
+def cartoon(width: int = 32) -> nn.Sequential:
+    """Judge edges and flat colours, wherever they are, as CartoonGAN does (Chen et al. 2018).
+
+    Args:
+        width: Channels of the first layer.
+
+    Returns:
+        Layers that map ``(B, 3, H, W)`` in [-1, 1] to scores ``(B, 1, H / 4, W / 4)``, without
+        sigmoid.
+    """
+
+    def layer(before: int, after: int, stride: int = 1, norm: Norm = "affine") -> nn.Sequential:
+        return block(
+            before, after, 3, stride, norm=norm, activation="leaky", slope=0.2, reflect=False
+        )
+
+    w = width
+    return nn.Sequential(
+        layer(3, w, norm="none"),
+        layer(w, 2 * w, 2, "none"),
+        layer(2 * w, 4 * w),
+        layer(4 * w, 4 * w, 2, "none"),
+        layer(4 * w, 8 * w),
+        layer(8 * w, 8 * w),
+        nn.Conv2d(8 * w, 1, 3, padding=1),
+    )
+
+
 class MultiScale(nn.Module):
     """Judge a picture at several sizes, each half the one before.
 

@@ -107,14 +107,23 @@ def enlarge(
 
 
 class Residual(nn.Module):
-    """Two blocks and the way around them; nothing is activated after the sum."""
+    """Two blocks, or ``convs``, and the way around them; nothing is activated after the sum."""
 
     def __init__(
-        self, channels: int, *, norm: Norm = "instance", reflect: bool = True, bias: bool = True
+        self,
+        channels: int,
+        *,
+        norm: Norm = "instance",
+        reflect: bool = True,
+        bias: bool = True,
+        convs: int = 2,
     ) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            block(channels, channels, norm=norm, reflect=reflect, bias=bias),
+            *(
+                block(channels, channels, norm=norm, reflect=reflect, bias=bias)
+                for _ in range(convs - 1)
+            ),
             block(channels, channels, norm=norm, activation="none", reflect=reflect, bias=bias),
         )
 

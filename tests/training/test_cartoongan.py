@@ -1,0 +1,312 @@
+import csv
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tests.training.conftest import paint
+from tests.training.test_loop import differing, state_of
+from tests.training.toys import recipe_of, run_in, trainer_of
+from training.adversarial import discriminator_loss
+from training.cartoongan import (
+    EPOCH,
+    INITIALISED,
+    CartoonGANRecipe,
+    CartoonGANTrainer,
+    Pairs,
+    color_loss,
+    content_error,
+    growth,
+    style_distance,
+    without_edges,
+)
+from training.data import pack
+from training.loop import fit
+from zoo import checkpoint
+from zoo.errors import InputError
+from zoo.methods import METHODS
+from zoo.methods.cartoongan import CartoonGAN, CartoonGANConfig
+from zoo.nn.vgg import vgg19
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(METHODS, "cartoongan", CartoonGAN)
+
+
+@pytest.fixture
+def haze(tmp_path: Path) -> Path:
+    """Clear pictures, two hazy ones of each, and the table that pairs them."""
+    rows = [("hazy", "clear")]
+    for folder in ("hazy", "clear"):
+        (tmp_path / folder).mkdir()
+    for scene in range(3):
+        clear = tmp_path / "clear" / f"{scene}.png"
+        paint(clear, scene)
+        picture = cv2.imread(str(clear))
+        assert picture is not None
+        for level in (1, 2):
+            name = f"{scene}_{level}.png"
+            air = np.full_like(picture, 230)
+            hazy = cv2.addWeighted(picture, 1 - 0.3 * level, air, 0.3 * level, 0)
+            cv2.imwrite(str(tmp_path / "hazy" / name), hazy)
+            rows.append((f"haze/hazy/{name}", f"haze/clear/{scene}.png"))
+    with (tmp_path / "pairs.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return tmp_path
+
+
+def recipe_for(folder: Path, **changes: object) -> CartoonGANRecipe:
+    recipe = recipe_of(
+        "cartoongan", folder / "hazy", folder / "clear", pairs=folder / "pairs.csv", **changes
+    )
+    assert isinstance(recipe, CartoonGANRecipe)
+    return recipe
+
+
+def toy(photos: Path, paintings: Path, folder: Path, **changes: object) -> CartoonGANTrainer:
+    recipe = recipe_of("cartoongan", photos, paintings, **changes)
+    trainer = trainer_of("cartoongan", recipe, run_in(folder / "run"))
+    assert isinstance(trainer, CartoonGANTrainer)
+    return trainer
+
+
+def test_the_rate_is_that_of_the_authors() -> None:
+    recipe = CartoonGANRecipe(photos=Path("p"), cartoons=Path("c"))
+    rates = [
+        (1, 2e-4), (10, 2e-4), (15, 1e-4), (20, 0.0), (21, 1e-5), (120, 1e-5), (170, 5e-6),
+        (220, 0.0),
+    ]  # fmt: skip
+    for epoch, rate in rates:
+        found = recipe.rate(epoch * EPOCH - 1)
+        assert found == pytest.approx(rate, rel=1e-3, abs=1e-8), epoch
+
+
+def edged() -> Tensor:
+    """Two flat halves with a hard edge between them, and a soft gradient at the bottom."""
+    picture = torch.zeros(1, 3, 48, 64)
+    picture[..., :32, 32:] = 1
+    picture[..., 32:, :] = torch.linspace(0.4, 0.6, 64)
+    return (picture * 255).round() / 255
+
+
+def test_edges_are_smoothed_and_nothing_else_is() -> None:
+    picture = edged()
+    smoothed = without_edges(picture)
+    changed = (smoothed - picture).abs().amax(1)[0] > 0.5 / 255
+    assert changed[8:24, 30:34].all()  # at the edge
+    assert not changed[8:24, :29].any()  # wider than the edge and half the kernel
+    assert not changed[8:24, 36:].any()
+    assert not changed[40:].any()  # a gradient is no edge
+    steps = [(p[..., 10, 1:] - p[..., 10, :-1]).abs().max() for p in (picture, smoothed)]
+    assert steps[1] < 0.6 * steps[0]
+
+
+def test_color_loss_against_its_formula() -> None:
+    torch.manual_seed(0)
+    first, second = torch.rand(2, 3, 5, 7), torch.rand(2, 3, 5, 7)
+    total = 0.0
+    planes = []
+    for images in (first, second):
+        red, green, blue = images.unbind(1)
+        luma = 0.299 * red + 0.587 * green + 0.114 * blue
+        planes.append((luma, 0.492 * (blue - luma), 0.877 * (red - luma)))
+    total += float((planes[0][0] - planes[1][0]).abs().mean())
+    for one, other in zip(planes[0][1:], planes[1][1:], strict=True):
+        far = (one - other).abs()
+        total += float(torch.where(far < 1, far**2 / 2, far - 0.5).mean())
+    assert float(color_loss(first, second)) == pytest.approx(total, rel=1e-5)
+    assert float(color_loss(first, first)) == 0
+
+
+@pytest.mark.parametrize("side", [0, 48])
+def test_the_content_loss_is_that_of_conv4_4_before_its_activation(
+    side: int, photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    trainer = toy(photos, paintings, tmp_path, encoder_size=side)
+    torch.manual_seed(0)
+    made, wanted = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
+    pictures = [made, wanted]
+    if side:
+        pictures = [F.interpolate(p, (side, side), mode="bilinear") for p in pictures]
+    found, expected = (vgg19()(p, ["conv4_4"])["conv4_4"] for p in pictures)
+    assert found.min() < 0
+    loss = trainer.likeness(made, wanted)["content"]
+    torch.testing.assert_close(loss, (found - expected).abs().mean())
+
+
+def test_the_warm_up_has_no_discriminator_and_its_end_is_kept(
+    photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    trainer = toy(photos, paintings, tmp_path, steps=3)
+    before = {k: v.clone() for k, v in trainer.judge.state_dict().items()}
+    for _ in range(2):
+        assert set(trainer.step()) == {"content", "color", "total"}
+        trainer.done += 1
+    assert all(torch.equal(v, before[k]) for k, v in trainer.judge.state_dict().items())
+    averaged = {k: v.clone() for k, v in trainer.result.state_dict().items()}
+    found = set(trainer.step())
+    assert found == {"content", "color", "cycle", "adversarial", "discriminator", "total"}
+    assert not all(torch.equal(v, before[k]) for k, v in trainer.judge.state_dict().items())
+    kept = checkpoint.load(tmp_path / "run" / INITIALISED)
+    for key, value in kept.state_dict().items():
+        torch.testing.assert_close(value, averaged[key].half().float())
+
+
+def test_smoothed_edges_count_as_false_beside_results(
+    photos: Path, paintings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = toy(photos, paintings, tmp_path, pool=0)
+    cartoons, made = torch.rand(2, 3, 32, 32), 2 * torch.rand(2, 3, 32, 32) - 1
+    with torch.no_grad():
+        true, false, smoothed = (
+            trainer.judge(p) for p in (2 * cartoons - 1, made, 2 * without_edges(cartoons) - 1)
+        )
+    expected = (true - 1).square().mean() + false.square().mean() + smoothed.square().mean()
+    loss = trainer.judgement(made, cartoons)
+    torch.testing.assert_close(loss, expected)
+    plain = toy(photos, paintings, tmp_path, pool=0, edges=False)
+    plain.judge.load_state_dict(trainer.judge.state_dict())
+    with torch.no_grad():
+        true, false = plain.judge(2 * cartoons - 1), plain.judge(made)
+    loss = plain.judgement(made, cartoons)
+    torch.testing.assert_close(loss, discriminator_loss(true, false, "lsgan"))
+
+
+def test_pairs_are_cropped_and_mirrored_alike(haze: Path, tmp_path: Path) -> None:
+    hazy, clear = (pack(haze / n, tmp_path / f"pack-{n}", 48) for n in ("hazy", "clear"))
+    pairs = Pairs(hazy, clear, haze / "pairs.csv", 32)
+    assert len(pairs) == 6
+    for position in range(12):
+        crop = pairs.crop(position, 32, 0).astype(float)
+        assert crop.shape == (32, 32, 6)
+        # Haze is a line from the clear value to that of the air: it fits one only in place.
+        first, second = crop[..., :3].ravel(), crop[..., 3:].ravel()
+        assert np.corrcoef(first, second)[0, 1] > 0.999
+
+
+def test_a_table_that_does_not_fit_is_refused(haze: Path, tmp_path: Path) -> None:
+    hazy, clear = (pack(haze / n, tmp_path / f"pack-{n}", 48) for n in ("hazy", "clear"))
+    table = haze / "other.csv"
+    for text, words in (
+        ("0_1.png,9.png\n", "not both there"),
+        ("a,b\n", "names none"),
+        ("0_1.png\n", "no table"),
+    ):
+        table.write_text(text)
+        with pytest.raises(InputError, match=words):
+            Pairs(hazy, clear, table, 32)
+    with pytest.raises(InputError, match="at least 64 × 64"):
+        Pairs(hazy, clear, haze / "pairs.csv", 64)
+    with pytest.raises(InputError, match="no table"):
+        Pairs(hazy, clear, haze / "missing.csv", 32)
+
+
+@pytest.mark.parametrize(
+    ("weights", "terms"),
+    [
+        ({"adversarial_weight": 0.0, "cycle_weight": 0.0}, set()),
+        ({"cycle_weight": 0.0}, {"adversarial", "discriminator"}),
+        ({}, {"adversarial", "discriminator", "cycle"}),
+    ],
+)
+def test_the_three_set_ups_of_dehazing_learn_and_resume(
+    weights: dict[str, float], terms: set[str], haze: Path, tmp_path: Path
+) -> None:
+    values = {"edges": False, "warmup": 0, "cooldown": 0.0, **weights}
+    trainer = trainer_of("cartoongan", recipe_for(haze, **values), run_in(tmp_path / "run"))
+    losses = [trainer.step() for _ in range(12)]  # `done` stays: the same batch
+    assert set(losses[0]) == {"content", "color", "total"} | terms
+    assert losses[-1]["content"] < 0.95 * losses[0]["content"]
+    straight, stopped = (run_in(tmp_path / name) for name in ("straight", "stopped"))
+    fit(trainer_of("cartoongan", recipe_for(haze, **values, steps=4), straight))
+    for steps in (2, 4):
+        fit(trainer_of("cartoongan", recipe_for(haze, **values, steps=steps), stopped))
+    states = [state_of(run.out) for run in (straight, stopped)]
+    for state in states:
+        del state["seconds"]
+    assert differing(*states) == []
+
+
+def smooth(seed: int, colors: float = 1.0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    small = torch.rand(1, 3, 10, 12, generator=generator)
+    small = 0.5 + colors * (small - 0.5)
+    large = F.interpolate(small, (80, 96), mode="bicubic")
+    noise = torch.rand(1, 3, 80, 96, generator=generator) - 0.5
+    return (large + 0.2 * noise).clamp(0, 1)
+
+
+def flat(photo: Tensor) -> Tensor:
+    """A photo as a cartoon: without its grain, in few colours."""
+    return (F.avg_pool2d(photo, 5, 1, 2) * 5).round() / 5
+
+
+class Painter(nn.Module):
+    """Stands for a trained network: what it makes of photos is known beforehand."""
+
+    def __init__(self, made: list[Tensor]) -> None:
+        super().__init__()
+        self.made = iter(made)
+
+    def forward(self, photo: Tensor) -> Tensor:
+        return next(self.made)
+
+
+def test_the_gate_passes_a_cartoon_and_stops_what_fell_back_or_lost_the_photo() -> None:
+    encoder = vgg19()
+    photos, cartoons = [smooth(i) for i in range(3)], [flat(smooth(10 + i)) for i in range(3)]
+    grain = torch.randn(photos[0].shape, generator=torch.Generator().manual_seed(0))
+    initialised, worse = ([p + s * grain for p in photos] for s in (0.08, 0.16))
+    finals = {
+        "good": [flat(photo) for photo in photos],
+        "no nearer": worse,
+        "lost": [flat(photo.flip(2, 3)) for photo in photos],
+    }
+    found = {
+        name: growth(Painter(initialised), Painter(final), photos, cartoons, encoder)  # type: ignore[arg-type]
+        for name, final in finals.items()
+    }
+    passed = {name: v["style"] < 1 and v["content"] <= 2 for name, v in found.items()}
+    assert passed == {"good": True, "no nearer": False, "lost": False}, found
+
+
+def test_the_gate_stops_a_real_network_whose_weights_are_broken() -> None:
+    torch.manual_seed(0)
+    config = CartoonGANConfig(width=8, blocks=1)
+    initialised, final = CartoonGAN(config), CartoonGAN(config)
+    photos = [smooth(i) for i in range(2)]
+    with torch.no_grad():
+        trained(initialised, photos)
+        final.load_state_dict(initialised.state_dict())
+        final.generator.last.weight.mul_(-1)  # the negative that a second phase can end in
+    found = growth(initialised, final, photos, [flat(p) for p in photos], vgg19())
+    assert found["content"] > 2 or found["style"] > 1, found
+    same = growth(initialised, initialised, photos, [flat(p) for p in photos], vgg19())
+    assert same == {"style": 1.0, "content": 1.0}
+
+
+@torch.enable_grad()
+def trained(method: CartoonGAN, photos: list[Tensor]) -> None:
+    """Teach a small network to give its photos back, in a few seconds."""
+    optimizer = torch.optim.Adam(method.parameters(), 3e-3)
+    batch = torch.cat(photos)
+    for _ in range(60):
+        optimizer.zero_grad()
+        F.l1_loss(method(batch), batch).backward()
+        optimizer.step()
+
+
+def test_distances_are_0_for_the_same_and_grow() -> None:
+    encoder = vgg19()
+    photos = [smooth(i) for i in range(2)]
+    assert style_distance(photos, photos, encoder) == 0
+    assert content_error(photos, photos, encoder) == 0
+    grain = torch.randn(photos[0].shape, generator=torch.Generator().manual_seed(0))
+    near, far = ([p + s * grain for p in photos] for s in (0.05, 0.3))
+    assert 0 < style_distance(near, photos, encoder) < style_distance(far, photos, encoder)
+    assert 0 < content_error(near, photos, encoder) < content_error(far, photos, encoder)
