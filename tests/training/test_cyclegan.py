@@ -1,0 +1,106 @@
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tests.training.toys import recipe_of, run_in, trainer_of
+from training.cyclegan import CycleGANTrainer, exposed
+from zoo.methods.cyclegan import CycleGAN, Generator
+
+
+def trainer(photos: Path, paintings: Path, folder: Path, **changes: Any) -> CycleGANTrainer:
+    recipe = recipe_of("cyclegan", photos, paintings, **changes)
+    return cast(CycleGANTrainer, trainer_of("cyclegan", recipe, run_in(folder)))
+
+
+def test_exposure_is_in_stops_and_can_be_undone() -> None:
+    images = torch.rand(2, 3, 8, 8) * 2 - 1
+    stops = torch.tensor([-1.0, 0.7])
+    changed = exposed(images, stops)
+    assert (changed[0] <= images[0]).all()
+    assert (changed[1] >= images[1]).all()
+    torch.testing.assert_close(exposed(changed, -stops), images, atol=1e-3, rtol=0)
+    ends = torch.tensor([-1.0, 1.0]).view(1, 1, 1, 2).expand(2, 3, 1, 2)
+    torch.testing.assert_close(exposed(ends, stops), ends)
+    dark = torch.full((1, 3, 1, 1), 2 * 0.1 - 1)  # where nothing is rolled off yet
+    light = (0.5 + 0.5 * exposed(dark, torch.ones(1))) ** 2.2
+    assert float(light.mean()) == pytest.approx(2 * 0.1**2.2, rel=0.01)
+
+
+def test_the_losses_are_those_of_the_paper(photos: Path, paintings: Path, tmp_path: Path) -> None:
+    made = trainer(photos, paintings, tmp_path / "run", identity_weight=0.25)
+    real_a, real_b = (2 * made.batch(stream) - 1 for stream in (made.a, made.b))
+    seen_a, seen_b = made.seen(real_a, "exposure_a"), made.seen(real_b, "exposure_b")
+    assert not torch.allclose(seen_a, real_a, atol=0.01)
+    there, back = made.a_to_b, made.b_to_a
+    with torch.no_grad():
+        fake_b, fake_a = there(seen_a), back(seen_b)
+        cycle = F.l1_loss(back(fake_b), real_a) + F.l1_loss(there(fake_a), real_b)
+        identity = F.l1_loss(there(real_b), real_b) + F.l1_loss(back(real_a), real_a)
+        judged_a, judged_b = made.judge_a(fake_a), made.judge_b(fake_b)
+        fooling = (judged_a - 1).square().mean() + (judged_b - 1).square().mean()
+        telling = 0.5 * (
+            (made.judge_a(real_a) - 1).square().mean()
+            + judged_a.square().mean()
+            + (made.judge_b(real_b) - 1).square().mean()
+            + judged_b.square().mean()
+        )
+    expected = {
+        "adversarial": fooling,
+        "cycle": cycle,
+        "identity": identity,
+        "total": fooling + 10 * (cycle + 0.25 * identity),
+        "discriminators": telling,  # the pool is not full yet
+    }
+    found = made.step()
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name].detach(), value, atol=1e-4, rtol=1e-4)
+
+
+def test_the_discriminators_are_shown_earlier_results(
+    photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    made = trainer(photos, paintings, tmp_path / "run", pool=4)
+    shown: list[Tensor] = []
+    pool = made.pool_b
+
+    def watched(images: Tensor, random: Any) -> Tensor:
+        found = pool(images, random)
+        shown.append((found - images).abs().amax((1, 2, 3)))
+        return found
+
+    made.pool_b = watched  # type: ignore[assignment]
+    for _ in range(10):
+        made.step()
+        made.done += 1
+    assert torch.cat(shown[:2]).max() == 0
+    traded = torch.cat(shown[2:]) > 0
+    assert 0 < traded.sum() < len(traded)
+
+
+def test_inverted_colours_are_reported_while_training(
+    photos: Path, paintings: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = trainer(photos, paintings, tmp_path / "run")
+
+    class Same(Generator):
+        sign = 1.0
+
+        def forward(self, images: Tensor, precision: torch.dtype = torch.float32) -> Tensor:
+            return self.sign * images
+
+    result = cast(CycleGAN, made.result)
+    for way in ("AtoB", "BtoA"):
+        result.generators[way].__class__ = Same
+    with torch.no_grad():
+        made.sample()
+        assert not caplog.records
+        result.generators["BtoA"].sign = -1.0  # type: ignore[assignment]
+        pictures = made.sample()
+    assert pictures.shape == (16, 3, 32, 32)
+    assert "BtoA: light and dark have changed places (-1.00)" in caplog.text
+    assert "AtoB" not in caplog.text
