@@ -1,4 +1,4 @@
-"""The commands ``list``, ``info`` and ``run``."""
+"""The commands ``list``, ``info``, ``run`` and ``convert``."""
 
 import json
 import sys
@@ -99,6 +99,38 @@ def run() -> None:
 
     Several results (samples) are written as new-1.png, new-2.png and so on.
     """
+
+
+class FormatCommand(click.Command):
+    """A command whose help lists the formats, which are imported only then."""
+
+    def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write a line for each format."""
+        from zoo.convert.formats import FORMATS
+
+        rows = [
+            (name, f"{kind.source}{f' (--second: {kind.second})' if kind.second else ''}")
+            for name, kind in FORMATS.items()
+        ]
+        with formatter.section("Formats"):
+            formatter.write_dl(rows)
+
+
+@click.command(cls=FormatCommand)
+@click.argument("format_name", metavar="FORMAT")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--second", type=click.Path(path_type=Path), help="Second file of some formats.")
+@click.option("--half", is_flag=True, help="Write float16: half the size.")
+def convert(format_name: str, file: Path, out: Path, second: Path | None, half: bool) -> None:
+    """Turn the released weights in FILE into a checkpoint in the new folder OUT."""
+    import torch
+
+    from zoo.convert import formats
+
+    dtype = torch.float16 if half else torch.float32
+    method = formats.convert(format_name, file, out, second=second, dtype=dtype)
+    click.echo(f"{out}: {method.title}, {formats.FORMATS[format_name].terms}")
 
 
 def _run_method(out: Path, checkpoint: str, device: str, **values: Any) -> None:

@@ -19,7 +19,7 @@ from torch import Tensor
 from zoo.method import Content, Method, MoreStyles, Paper, Strength, Style, StyleShares, shares
 from zoo.nn.blocks import autocast, decoder, encode
 from zoo.nn.stats import mean_std
-from zoo.nn.vgg import CHANNELS, Weights, vgg19
+from zoo.nn.vgg import CHANNELS, VGG19, Weights, vgg19
 
 LAYER = "relu4_1"
 
@@ -31,10 +31,12 @@ class AdaINConfig:
     Args:
         width: Channels of the decoder's last stage; 64 mirrors the encoder as in the paper.
         weights: Whose VGG-19 the decoder inverts.
+        own_encoder: Whether it is one that the checkpoint brings.
     """
 
     width: int = 64
     weights: Weights = "caffe"
+    own_encoder: bool = False
 
 
 def adain(content: Tensor, style: Tensor) -> Tensor:
@@ -70,6 +72,7 @@ class AdaIN(Method):
         self.decoder = decoder(4, config.width)
         self.register_buffer("scale", torch.ones(1, CHANNELS["4_1"], 1, 1))
         self.scale: Tensor  # mean activation of every filter over the training photos
+        self.encoder = VGG19(config.weights, last="4_1") if config.own_encoder else None
 
     def forward(
         self,
@@ -99,7 +102,9 @@ class AdaIN(Method):
 
     def encode(self, images: Tensor) -> Tensor:
         """Map ``(B, 3, H, W)`` in [0, 1] to relu4_1 ``(B, 512, H / 8, W / 8)``."""
-        encoder = vgg19(self.config.weights, device=images.device, dtype=self.precision)
+        encoder = self.encoder or vgg19(
+            self.config.weights, device=images.device, dtype=self.precision
+        )
         return encode(encoder, images, 4)[0].float()
 
     def decode(self, features: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from zoo.errors import InputError
 from zoo.method import Content, Direction, Method, Paper, Strength
 from zoo.nn.blocks import autocast, conv
 from zoo.nn.translation import Residual, block, enlarge
@@ -27,6 +28,7 @@ class CycleGANConfig:
         width: Channels of the first layer; 64 in the paper.
         blocks: Residual blocks; 9 in the paper for 256 pixels and more, 6 for 128.
         domains: What people call the two kinds of picture.
+        directions: Which ways the checkpoint knows.
         published: The network as published, with transposed convolutions, zeros at the border of
             the strided layers and biases that the normalisation cancels.
     """
@@ -34,6 +36,7 @@ class CycleGANConfig:
     width: int = 64
     blocks: int = 9
     domains: tuple[str, str] = ("A", "B")
+    directions: tuple[str, ...] = ("AtoB", "BtoA")
     published: bool = False
 
 
@@ -95,14 +98,16 @@ class CycleGAN(Method):
         self.generators = nn.ModuleDict(
             {
                 direction: Generator(config.width, config.blocks, config.published)
-                for direction in ("AtoB", "BtoA")
+                for direction in config.directions
             }
         )
 
     def forward(
         self, content: Content, *, direction: Direction = "AtoB", strength: Strength = 1.0
     ) -> Tensor:
-        """Translate ``content`` in one pass."""
+        """Translate ``content`` in one pass; raises InputError for a way that it does not know."""
+        if direction not in self.generators:
+            raise InputError("This checkpoint knows one direction only. Choose the other one.")
         generator = cast(Generator, self.generators[direction])
         result = 0.5 + 0.5 * generator(2 * content - 1, self.precision)
         return torch.lerp(content, result, strength)

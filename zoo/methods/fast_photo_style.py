@@ -28,7 +28,7 @@ from torch.nn import functional as F
 from zoo.form import Control, Picture
 from zoo.method import Content, Method, Paper, Strength, Style
 from zoo.nn.blocks import Pool, conv, encode
-from zoo.nn.vgg import CHANNELS, CONVS_PER_STAGE, Weights, vgg19
+from zoo.nn.vgg import CHANNELS, CONVS_PER_STAGE, VGG19, Weights, vgg19
 
 LEVELS = (4, 3, 2, 1)
 LEAST = 10  # positions a region must have in photo and style to have statistics
@@ -47,9 +47,14 @@ class FastPhotoStyleConfig:
 
     Args:
         weights: Whose VGG-19 the decoders invert.
+        own_encoder: Whether it is one that the checkpoint brings.
+        published: Whiten as the published code does, with an identity added to the photo's
+            covariance, and do not cut pictures off between the levels.
     """
 
     weights: Weights = "caffe"
+    own_encoder: bool = False
+    published: bool = False
 
 
 class UnpoolingDecoder(nn.Module):
@@ -110,6 +115,7 @@ class FastPhotoStyle(Method):
         for level in LEVELS:
             channels = CHANNELS[f"{level}_1"]
             self.register_buffer(f"scale{level}", torch.ones(1, channels, 1, 1))
+        self.encoder = VGG19(config.weights, last="4_1") if config.own_encoder else None
 
     def forward(
         self,
@@ -159,19 +165,20 @@ class FastPhotoStyle(Method):
         self, content: Tensor, style: Tensor, level: int, maps: tuple[Tensor, Tensor] | None = None
     ) -> Tensor:
         """Give ``content`` the style's statistics at relu{level}_1; both ``(1, 3, ·, ·)``."""
-        encoder = vgg19(self.config.weights, device=content.device)
+        encoder = self.encoder or vgg19(self.config.weights, device=content.device)
         features, pools = encode(encoder, content, level)
         target, _ = encode(encoder, style, level)
         shape = features.shape
         if maps is None:
-            moved = wct(features[0].flatten(1), target[0].flatten(1))
+            moved = wct(features[0].flatten(1), target[0].flatten(1), self.config.published)
         else:
             mine, theirs = (
                 F.interpolate(m.float(), f.shape[2:], mode="nearest").flatten()
                 for m, f in zip(maps, (features, target), strict=True)
             )
             moved = wct_by_region(features[0].flatten(1), target[0].flatten(1), mine, theirs)
-        return self.decode(moved.view(shape), pools, level).clamp(0, 1)
+        result = self.decode(moved.view(shape), pools, level)
+        return result if self.config.published else result.clamp(0, 1)
 
     def decode(self, features: Tensor, pools: list[Pool], level: int) -> Tensor:
         """Map relu{level}_1 features to pictures ``(B, 3, H, W)``, about [0, 1]."""
@@ -182,15 +189,17 @@ class FastPhotoStyle(Method):
         return self.get_buffer(f"scale{level}")
 
 
-def wct(content: Tensor, style: Tensor) -> Tensor:
+def wct(content: Tensor, style: Tensor, published: bool = False) -> Tensor:
     """Whiten features ``(C, N)``, then colour them with the covariance and mean of ``(C, M)``.
 
     Differs from the published code: there is no identity added to the photo's covariance, which
-    keeps the result's from being the style's; directions in which the photo has no variance to
-    speak of stay without, instead of having their noise blown up. Symmetric matrices are
-    decomposed as such, in float64.
+    keeps the result's from being the style's, unless ``published`` asks for it; directions in
+    which the photo has no variance to speak of stay without, instead of having their noise blown
+    up. Symmetric matrices are decomposed as such, in float64.
     """
     mean, values, vectors = _spectrum(content)
+    if published:
+        values = values + 1
     target_mean, target_values, target_vectors = _spectrum(style)
     kept = values > 1e-8 * values[-1].clamp(min=1e-12)
     whiten = (vectors[:, kept] * values[kept].rsqrt()) @ vectors[:, kept].T

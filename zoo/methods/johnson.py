@@ -24,6 +24,7 @@ class JohnsonConfig:
         color: Mean RGB of the style picture in [0, 1]: what the colours of results are held to.
         contrast: Deviation of its luma, likewise.
         published: The network as published, with its frame and checkerboard.
+        bounded: Whether a tanh holds results to what pixels can be; else they are cut off.
     """
 
     width: int = 32
@@ -31,6 +32,7 @@ class JohnsonConfig:
     color: tuple[float, float, float] = (0.5, 0.5, 0.5)
     contrast: float = 0.25
     published: bool = False
+    bounded: bool = True
 
 
 class Johnson(Method):
@@ -53,7 +55,7 @@ class Johnson(Method):
 
     def __init__(self, config: JohnsonConfig = JohnsonConfig()) -> None:
         super().__init__(config)
-        self.transform = Transform(config.width, 1, config.published)
+        self.transform = Transform(config.width, 1, config.published, config.bounded)
 
     def forward(self, content: Content, *, strength: Strength = 1.0) -> Tensor:
         """Repaint ``content`` in one pass."""

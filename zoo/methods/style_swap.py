@@ -36,6 +36,8 @@ class StyleSwapConfig:
             busy feature is, the same few patches match everywhere, and averaging them leaves a
             dark and faded picture. By default features are compared after both were brought
             to mean 0 and deviation 1, and the result gets the style's mean and deviation back.
+            The published encoder pads with zeros, the decoder has one convolution before its
+            first resize.
     """
 
     width: int = 64
@@ -63,7 +65,7 @@ class StyleSwap(Method):
 
     def __init__(self, config: StyleSwapConfig = StyleSwapConfig()) -> None:
         super().__init__(config)
-        self.decoder = decoder(3, config.width)
+        self.decoder = decoder(3, config.width, short=config.published)
         self.register_buffer("scale", torch.ones(1, CHANNELS["3_1"], 1, 1))
         self.scale: Tensor  # mean activation of every filter over the training photos
 
@@ -135,6 +137,8 @@ class StyleSwap(Method):
     def encode(self, images: Tensor) -> Tensor:
         """Map ``(B, 3, H, W)`` in [0, 1] to relu3_1 ``(B, 256, H / 4, W / 4)``."""
         encoder = vgg19(self.config.weights, device=images.device, dtype=self.precision)
+        if self.config.published:
+            return encoder(images, [LAYER])[LAYER].float()
         return encode(encoder, images, 3)[0].float()
 
     def decode(self, features: Tensor) -> Tensor:

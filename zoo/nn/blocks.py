@@ -71,11 +71,14 @@ class Transform(nn.Module):
             and none inside the residual blocks, and transposed convolutions. They frame
             results with streaks and cover them with a checkerboard; by default every
             convolution reflects and features are resized before they are convolved.
+        bounded: Whether a tanh follows the last layer.
     """
 
-    def __init__(self, width: int, styles: int = 1, published: bool = False) -> None:
+    def __init__(
+        self, width: int, styles: int = 1, published: bool = False, bounded: bool = True
+    ) -> None:
         super().__init__()
-        self.published = published
+        self.published, self.bounded = published, bounded
         padded = zero_padded if published else conv
         inner = unpadded if published else conv
         larger = transposed if published else conv
@@ -105,11 +108,12 @@ class Transform(nn.Module):
 
         Returns:
             ``(B, 3, H, W)`` in [-0.09, 1.09]: the paper's tanh, scaled so that it reaches black
-            and white before it saturates.
+            and white before it saturates. Unbounded, about [0, 1].
         """
         with autocast(images.device, precision):
             x = self.features(2 * images - 1, mix)
-        return 0.5 + 150 / 255 * torch.tanh(self.last(x.float()).float())
+        x = self.last(x.float()).float()
+        return 0.5 + 150 / 255 * torch.tanh(x) if self.bounded else x
 
     def features(self, x: Tensor, mix: Tensor) -> Tensor:
         """All layers but the last: ``(B, 3, H, W)`` in [-1, 1] to ``(B, width, H, W)``."""
@@ -151,7 +155,7 @@ class Doubled(nn.Module):
         return doubled(features)
 
 
-def decoder(level: int, width: int = 64) -> nn.Sequential:
+def decoder(level: int, width: int = 64, *, short: bool = False) -> nn.Sequential:
     """Mirror of VGG-19 from relu{level}_1 back to an RGB picture, without norms.
 
     Args:
@@ -159,6 +163,7 @@ def decoder(level: int, width: int = 64) -> nn.Sequential:
             ``1 / 2^(level-1)`` of the size.
         width: Channels of the last stage; the earlier ones have twice and four times as many.
             64 mirrors the encoder.
+        short: One convolution before the first resize: the encoder ends at the first of its stage.
 
     Returns:
         Layers that map features to ``(B, 3, H, W)``, in [0, 1] but for what training left over.
@@ -169,6 +174,8 @@ def decoder(level: int, width: int = 64) -> nn.Sequential:
         inner = width * 2 ** (stage - 1)
         narrow = width * 2 ** (stage - 2)
         convs = {4: 1, 3: 4, 2: 2}[stage]  # of the encoder's stage, as many on the way back
+        if short and stage == level:
+            convs = 1
         for number in range(convs, 0, -1):
             outputs = narrow if number == 1 else inner
             layers[f"conv{stage}_{number}"] = conv(channels, outputs)

@@ -40,12 +40,15 @@ class VGG19(nn.Module):
     Args:
         convention: What the weights expect; see the module's text.
         pooling: "max" as trained, or "average" as Gatys et al. (section 2) suggest for synthesis.
+        last: The last convolution that there is, where a method brings its own first layers.
     """
 
-    def __init__(self, convention: Weights = "caffe", pooling: Pooling = "max") -> None:
+    def __init__(
+        self, convention: Weights = "caffe", pooling: Pooling = "max", last: str = CONVS[-1]
+    ) -> None:
         super().__init__()
         channels, self.convs = 3, nn.ModuleDict()
-        for conv in CONVS:
+        for conv in CONVS[: CONVS.index(last) + 1]:
             self.convs[conv] = nn.Conv2d(channels, CHANNELS[conv], 3, padding=1)
             channels = CHANNELS[conv]
         self.pool = nn.MaxPool2d(2) if pooling == "max" else nn.AvgPool2d(2)

@@ -1,0 +1,1 @@
+"""Released checkpoints of others as ours: one file per source."""
