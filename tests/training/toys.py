@@ -27,6 +27,20 @@ NAMES: dict[str, tuple[str, dict[str, Any]]] = {
         "CycleGAN",
         {"width": 4, "blocks": 2, "discriminator_width": 4, "pool": 4, "exposure": 0.5},
     ),
+    "cartoongan": (
+        "CartoonGAN",
+        {
+            "width": 4,
+            "blocks": 1,
+            "discriminator_width": 4,
+            "pool": 4,
+            "warmup": 2,
+            "warmup_gain": 1.0,
+            "encoder_size": 0,
+            "color_weight": 1.0,
+            "cycle_weight": 1.0,
+        },
+    ),
 }
 
 # Starts workers from one process that has imported torch already: seconds saved for each.
@@ -41,6 +55,7 @@ def recipe_of(name: str, photos: Path, paintings: Path, **changes: Any) -> Recip
     folders = {
         "photos": photos,
         "paintings": paintings,
+        "cartoons": paintings,
         "styles": paintings,
         "style": paintings / "painting0.png",
         "domain_a": paintings,
