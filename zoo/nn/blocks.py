@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zoo.nn import folded
 from zoo.nn.vgg import CONVS_PER_STAGE, VGG19
 
 
@@ -60,6 +61,12 @@ class StyleNorm(nn.Module):
         # The normalisation forgets the layout that the next convolution is fastest in.
         return normed.contiguous(memory_format=torch.channels_last)
 
+    def affine(self, mix: Tensor) -> folded.Affine:
+        """Scale and shift for ``mix`` ``(1, styles)``."""
+        scale = mix @ self.weight
+        shift = torch.zeros_like(scale) if self.bias is None else mix @ self.bias
+        return folded.Affine.of(scale, shift)
+
 
 class Transform(nn.Module):
     """The residual network of Johnson, Alahi & Fei-Fei (arXiv:1603.08155), for N styles.
@@ -104,16 +111,39 @@ class Transform(nn.Module):
         Args:
             images: What to repaint.
             mix: Shares of the styles, ``(B, styles)`` or ``(1, styles)``.
-            precision: Of all but the last layer.
+            precision: For results, that of the residual blocks, see :func:`zoo.nn.folded.run`;
+                where gradients are wanted, of all but the last layer.
 
         Returns:
             ``(B, 3, H, W)`` in [-0.09, 1.09]: the paper's tanh, scaled so that it reaches black
             and white before it saturates. Unbounded, about [0, 1].
         """
-        with autocast(images.device, precision):
-            x = self.features(2 * images - 1, mix)
-        x = self.last(x.float()).float()
+        if torch.is_grad_enabled() or self.published or len(images) > 1:
+            with autocast(images.device, precision):
+                x = self.features(2 * images - 1, mix)
+            x = self.last(x.float()).float()
+        else:
+            x = folded.run(self.layers(mix), images, precision)
         return 0.5 + 150 / 255 * torch.tanh(x) if self.bounded else x
+
+    def layers(self, mix: Tensor) -> folded.Layers:
+        """The convolutions, and what the styles of ``mix`` ``(1, styles)`` scale and shift by."""
+        down, up = (
+            [
+                (cast(nn.Conv2d, layer), cast(StyleNorm, norm).affine(mix))
+                for layer, norm in zip(convs, norms, strict=True)
+            ]
+            for convs, norms in ((self.down, self.down_norms), (self.up, self.up_norms))
+        )
+        inner = [
+            (cast(nn.Conv2d, layer), cast(StyleNorm, norm))
+            for layer, norm in zip(self.blocks, self.block_norms, strict=True)
+        ]
+        blocks = [
+            (first, norm.affine(mix), second, (mix @ last.weight)[0])
+            for (first, norm), (second, last) in zip(inner[::2], inner[1::2], strict=True)
+        ]
+        return folded.Layers(down, blocks, up, self.last)
 
     def features(self, x: Tensor, mix: Tensor) -> Tensor:
         """All layers but the last: ``(B, 3, H, W)`` in [-1, 1] to ``(B, width, H, W)``."""

@@ -37,16 +37,10 @@ class _Moments(torch.autograd.Function):
         batch, channels = features.shape[:2]
         kind = torch.promote_types(features.dtype, torch.float32)
         if features.device.type == "cpu":
-            # Running statistics, which nobody reads, set the precision of the results.
-            running = features.new_zeros(channels, dtype=kind)
-            found = [
-                torch.batch_norm_update_stats(one[None], running.clone(), running.clone(), 0.0)
-                for one in features
-            ]
-            mean, variance = (torch.stack(parts) for parts in zip(*found, strict=True))
+            pairs = [_moments(one[None], kind) for one in features]
+            mean, variance = (torch.stack(parts) for parts in zip(*pairs, strict=True))
             if features.dtype == kind:
-                # That mean is a plain running sum, which float32 features are more exact than.
-                mean = features.mean((2, 3))
+                mean = features.mean((2, 3))  # exact to the last digit, as float32 features are
         else:
             variance, mean = torch.var_mean(features.to(kind), (2, 3), correction=0)
         mean, variance = mean.view(batch, channels, 1, 1), variance.view(batch, channels, 1, 1)
@@ -97,3 +91,24 @@ class _Gram(torch.autograd.Function):
         both = (grad + grad.transpose(1, 2)) / flat.shape[1]
         moved = flat @ both.to(flat.dtype)
         return moved.view(batch, height, width, channels).permute(0, 3, 1, 2)
+
+
+def _moments(features: Tensor, kind: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Mean and variance of ``(1, C, H, W)`` on a CPU, ``(C,)`` each.
+
+    The reductions of batch normalisation are plain running sums. Over strips of some thousand
+    pixels they are exact enough; the strips are then put together.
+    """
+    # Running statistics, which nobody reads, set the precision of the results.
+    running = features.new_zeros(features.shape[1], dtype=kind)
+    strips = features.split(max(1, 8192 // features.shape[3]), 2)
+    parts = [
+        torch.batch_norm_update_stats(strip, running.clone(), running.clone(), 0.0)
+        for strip in strips
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    means, variances = (torch.stack(values) for values in zip(*parts, strict=True))
+    shares = means.new_tensor([strip.shape[2] / features.shape[2] for strip in strips])
+    mean = shares @ means
+    return mean, shares @ (variances + (means - mean).square())
