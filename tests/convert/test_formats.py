@@ -372,3 +372,13 @@ def test_a_wrong_call_is_explained(tmp_path: Path) -> None:
         given: dict[str, Any] = {"file": file, "out": tmp_path / "out"} | values
         with pytest.raises(InputError, match=words):
             convert(name, **given)
+
+
+def test_the_documentation_has_a_row_for_every_format() -> None:
+    rows = (Path(__file__).parents[2] / "docs" / "convert.md").read_text().splitlines()
+    named = [line.split("`")[1] for line in rows if line.startswith("| `")]
+    assert named == list(FORMATS)
+    for line, kind in zip((r for r in rows if r.startswith("| `")), FORMATS.values(), strict=True):
+        assert kind.source.split()[0] in line
+        assert ("--second" in line) == bool(kind.second)
+        assert ("not for commercial use" in line) == ("Not for commercial use" in kind.terms)
