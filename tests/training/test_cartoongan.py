@@ -1,13 +1,17 @@
 import csv
+import json
+import math
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmarks import cartoongan as benchmark
 from tests.training.conftest import paint
 from tests.training.test_loop import differing, state_of
 from tests.training.toys import recipe_of, run_in, trainer_of
@@ -310,3 +314,39 @@ def test_distances_are_0_for_the_same_and_grow() -> None:
     near, far = ([p + s * grain for p in photos] for s in (0.05, 0.3))
     assert 0 < style_distance(near, photos, encoder) < style_distance(far, photos, encoder)
     assert 0 < content_error(near, photos, encoder) < content_error(far, photos, encoder)
+
+
+def test_the_benchmark_measures_pairs_beside_the_untouched_photos(
+    haze: Path, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    checkpoint.save(CartoonGAN(CartoonGANConfig(width=4, blocks=1)), tmp_path / "net")
+    words = [str(tmp_path / "net"), "--photos", str(haze / "hazy"), "--cartoons"]
+    words += [str(haze / "clear"), "--pairs", str(haze / "pairs.csv")]
+    out = tmp_path / "metrics.json"
+    done = CliRunner().invoke(benchmark.main, [*words, "--out", str(out)], catch_exceptions=False)
+    assert done.exit_code == 0
+    found = {line["name"]: line["value"] for line in json.loads(out.read_text())}
+    ratios = []
+    for path in sorted((haze / "hazy").iterdir()):
+        clear = haze / "clear" / f"{path.stem[0]}.png"
+        hazy, wanted = (benchmark.load(p, 384).double() for p in (path, clear))
+        ratios.append(-10 * math.log10((hazy - wanted).square().mean()))
+    assert found["PSNR of the untouched photos"] == pytest.approx(sum(ratios) / 6, rel=1e-4)
+    assert 0 < found["SSIM"] < found["SSIM of the untouched photos"] < 1
+
+
+def test_the_benchmark_measures_cartoons_beside_the_warm_up(
+    photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    for name in ("net", "warm"):
+        checkpoint.save(CartoonGAN(CartoonGANConfig(width=4, blocks=1)), tmp_path / name)
+    words = [str(tmp_path / "net"), "--photos", str(photos), "--cartoons", str(paintings)]
+    words += ["--initialised", str(tmp_path / "warm")]
+    done = CliRunner().invoke(benchmark.main, words, catch_exceptions=False)
+    values = [line.rsplit(maxsplit=1) for line in done.output.splitlines()]
+    found = {name: float(value) for name, value in values}
+    assert len(found) == 6
+    assert found["Content error of the untouched photos"] == 0
+    assert min(found["Content error"], found["Content error after the warm-up"]) > 0.1

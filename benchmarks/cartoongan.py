@@ -1,0 +1,145 @@
+"""How good a CartoonGAN checkpoint is, as a cartoonist or as a dehazer.
+
+    python -m benchmarks.cartoongan FOLDER --photos DIR --cartoons DIR [--initialised FOLDER]
+    python -m benchmarks.cartoongan FOLDER --photos HAZY --cartoons CLEAR --pairs test.csv
+
+A cartoonist is measured by how far its results are from the cartoons in style and from the photos
+in content; beside it stand the untouched photos, and the network at the end of the warm-up if it is
+given. With pairs it is measured by PSNR and SSIM against what results should be, beside those of
+the untouched photos. Take pairs that were not trained on. The JSON is what
+`python -m training.publish --metrics` takes.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from statistics import mean
+
+import click
+import torch
+from torch import Tensor
+from torchmetrics.functional.image import (
+    peak_signal_noise_ratio,
+    structural_similarity_index_measure,
+)
+
+from training.cartoongan import content_error, read_table, style_distance
+from training.data import pictures_in
+from zoo import checkpoint, images
+from zoo.card import Metric
+from zoo.method import Method
+from zoo.nn.vgg import vgg19
+
+FEATURES = {
+    "Style distance": "VGG-19 mean Gram relu1_1 to 4_1",
+    "Content error": "VGG-19 conv4_4",
+    "PSNR": "pixels",
+    "SSIM": "pixels",
+}
+
+
+def load(path: Path, size: int) -> Tensor:
+    """A picture of at most ``size`` on the longer side, ``(1, 3, H, W)``, cut to multiples of 8."""
+    picture = images.open_picture(path).image
+    tensor = images.to_tensor(images.fit(picture, min(size, max(picture.size))))
+    height, width = (side // 8 * 8 for side in tensor.shape[2:])
+    return tensor[..., :height, :width]
+
+
+def fidelity(made: list[Tensor], wanted: list[Tensor]) -> dict[str, float]:
+    """Mean PSNR in dB and mean SSIM of pictures ``(1, 3, H, W)`` in [0, 1]."""
+    pairs = list(zip(made, wanted, strict=True))
+    return {
+        "PSNR": mean(float(peak_signal_noise_ratio(m, w, data_range=(0, 1))) for m, w in pairs),
+        "SSIM": mean(_ssim(m, w) for m, w in pairs),
+    }
+
+
+def _ssim(made: Tensor, wanted: Tensor) -> float:
+    found = structural_similarity_index_measure(made, wanted, data_range=(0, 1))
+    return float(found if isinstance(found, Tensor) else found[0])
+
+
+def likeness(made: list[Tensor], photos: list[Tensor], cartoons: list[Tensor]) -> dict[str, float]:
+    """Style distance from the cartoons and content error."""
+    encoder = vgg19(device=photos[0].device)
+    return {
+        "Style distance": style_distance(made, cartoons, encoder),
+        "Content error": content_error(made, photos, encoder),
+    }
+
+
+@torch.no_grad()
+def measure(
+    methods: dict[str, Method], photos: list[Tensor], wanted: list[Tensor], paired: bool
+) -> list[Metric]:
+    """The figures of each method, by the words that come after a figure's name."""
+    made = {
+        words: [method(photo).clamp(0, 1) for photo in photos] for words, method in methods.items()
+    }
+    made["of the untouched photos"] = photos
+    count = f"{len(photos)} photos" + ("" if paired else f" and {len(wanted)} cartoons")
+    metrics = []
+    for words, pictures in made.items():
+        found = fidelity(pictures, wanted) if paired else likeness(pictures, photos, wanted)
+        metrics += [
+            Metric(
+                name=f"{name} {words}".strip(),
+                value=value,
+                features=FEATURES[name],
+                data=count,
+                better="higher" if paired else "lower",
+            )
+            for name, value in found.items()
+        ]
+    return metrics
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--photos", type=click.Path(path_type=Path), required=True)
+@click.option("--cartoons", type=click.Path(path_type=Path), required=True)
+@click.option("--pairs", type=click.Path(path_type=Path), help="Table, as for training.")
+@click.option("--initialised", type=click.Path(path_type=Path), help="What the warm-up made.")
+@click.option("--size", default=384, show_default=True, help="Longer side in pixels, at most.")
+@click.option("--count", default=40, show_default=True, help="Pictures of each kind, at most.")
+@click.option("--device", default="cpu", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path))
+def main(
+    folder: Path,
+    photos: Path,
+    cartoons: Path,
+    pairs: Path | None,
+    initialised: Path | None,
+    size: int,
+    count: int,
+    device: str,
+    out: Path | None,
+) -> None:
+    """Measure the checkpoint in FOLDER."""
+    methods = {"": checkpoint.load(folder).to(device)}
+    if initialised:
+        methods["after the warm-up"] = checkpoint.load(initialised).to(device)
+    here, there = ({path.name: path for path in pictures_in(f)} for f in (photos, cartoons))
+    if pairs:
+        names = [tuple(Path(name).name for name in line) for line in read_table(pairs)]
+        known = [(a, b) for a, b in names if a in here and b in there]
+        paths = [(here[a], there[b]) for a, b in known[:count]]
+        groups = list(zip(*paths, strict=True))
+    else:
+        groups = [spread(list(found.values()), count) for found in (here, there)]
+    pictures, wanted = ([load(path, size).to(device) for path in group] for group in groups)
+    metrics = measure(methods, pictures, wanted, bool(pairs))
+    for metric in metrics:
+        click.echo(f"{metric.name:<50} {metric.value:.4g}")
+    if out:
+        out.write_text(json.dumps([asdict(metric) for metric in metrics], indent=2) + "\n")
+
+
+def spread(paths: list[Path], count: int) -> tuple[Path, ...]:
+    """At most ``count`` of ``paths``, evenly spread."""
+    return tuple(paths[:: max(1, len(paths) // count)][:count])
+
+
+if __name__ == "__main__":
+    main()
