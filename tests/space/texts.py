@@ -17,7 +17,7 @@ SHOWN = {"t": 0, "say": 1, "Notice": 0}
 # Arguments by these names hold texts that a template translates.
 NAMED = {"caption"}
 # The hub's server answers programs, the command line and the training people in a terminal.
-ELSEWHERE = ("zoo/hub/server/", "zoo/cli.py", "zoo/__main__.py", "zoo/card.py")
+ELSEWHERE = ("zoo/hub/server/", "zoo/convert/", "zoo/cli.py", "zoo/__main__.py", "zoo/card.py")
 
 
 def sources() -> Iterator[Path]:
