@@ -188,6 +188,12 @@ class Method(nn.Module):
         )
 
 
+def both_ways(domains: Sequence[str]) -> dict[str, list[tuple[str, Any]]]:
+    """What the two directions between ``domains`` A and B are called, as :meth:`Method.offers`."""
+    first, second = domains
+    return {"direction": [(f"{first} → {second}", "AtoB"), (f"{second} → {first}", "BtoA")]}
+
+
 def shares(weights: list[float], count: int) -> list[float]:
     """Normalise the shares of ``count`` style pictures to a sum of 1; none given means equal.
 

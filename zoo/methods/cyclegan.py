@@ -9,13 +9,13 @@ The generator is that of Johnson et al. with nine residual blocks (six for 128 p
 """
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from zoo.errors import InputError
-from zoo.method import Content, Direction, Method, Paper, Strength
+from zoo.method import Content, Direction, Method, Paper, Strength, both_ways
 from zoo.nn.blocks import autocast, conv
 from zoo.nn.translation import Residual, block, enlarge
 
@@ -101,6 +101,11 @@ class CycleGAN(Method):
                 for direction in config.directions
             }
         )
+
+    @classmethod
+    def offers(cls, config: CycleGANConfig) -> dict[str, list[tuple[str, Any]]]:
+        """The directions by the names of the domains."""
+        return both_ways(config.domains)
 
     def forward(
         self, content: Content, *, direction: Direction = "AtoB", strength: Strength = 1.0
