@@ -19,8 +19,8 @@ from torch.nn import functional as F
 
 from zoo.codes import Coded, CodeText, Samples
 from zoo.method import Content, Direction, Method, Paper, Seed, Strength, Style
-from zoo.nn.blocks import Doubled, autocast, conv
-from zoo.nn.translation import LayerNorm, Residual, block, spectral
+from zoo.nn.blocks import Doubled, autocast, conv, instance_norm
+from zoo.nn.translation import LayerNorm, Residual, block, initialise, spectral
 
 LONGEST = 5.0  # of a code of a picture; two in a thousand normal codes of eight are longer
 SMALLEST = 64  # of a style picture in pixels; the encoder halves it four times
@@ -70,12 +70,9 @@ def adain(features: Tensor, bias: Tensor, weight: Tensor) -> Tensor:
 
     Both are ``(B, C)``; a negative deviation turns the features upside down.
     """
-    normed = F.instance_norm(features)
-    made = torch.addcmul(
-        bias[:, :, None, None].to(normed.dtype), normed, weight[:, :, None, None].to(normed.dtype)
-    )
-    # The normalisation forgets the layout that the next convolution is fastest in.
-    return made.contiguous(memory_format=torch.channels_last)
+    normed = instance_norm(features)
+    shift, scale = (x[:, :, None, None].to(normed.dtype) for x in (bias, weight))
+    return torch.addcmul(shift, normed, scale).contiguous(memory_format=torch.channels_last)
 
 
 class StyledResidual(nn.Module):
@@ -180,6 +177,7 @@ class MUNIT(Method, Coded):
         super().__init__(config)
         self.code_size = config.code_size
         self.networks = nn.ModuleDict({domain: AutoEncoder(config) for domain in ("A", "B")})
+        initialise(self, "kaiming")  # here, because bounded weights cannot be drawn anew
         if config.spectral:
             spectral(self)
 

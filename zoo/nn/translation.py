@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from zoo.nn.blocks import Doubled, transposed
+from zoo.nn.blocks import Doubled, instance_norm, transposed
 
 Norm = Literal["none", "instance", "affine", "layer", "batch"]
 Activation = Literal["none", "relu", "leaky"]
@@ -22,8 +22,7 @@ class InstanceNorm(nn.InstanceNorm2d):
 
     def forward(self, features: Tensor) -> Tensor:
         """Map ``(B, C, H, W)``."""
-        # The normalisation forgets the layout that the next convolution is fastest in.
-        return super().forward(features).contiguous(memory_format=torch.channels_last)
+        return instance_norm(features, self.weight, self.bias, self.eps)
 
 
 class LayerNorm(nn.GroupNorm):
