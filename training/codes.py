@@ -1,0 +1,211 @@
+"""What the training of style codes needs, and the faults that such methods are known for.
+
+Codes are drawn from a standard normal distribution N(0, I) at random, and come from an encoder
+where a style picture is given. Training only ever shows that results of drawn codes look real. If
+the codes of pictures lie elsewhere, results in the style of a picture are far worse than random
+ones, and no loss says so. :class:`Prior` is the repair and :func:`guided_to_random` the gate.
+"""
+
+import logging
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, distributed, nn
+
+from training import faults
+from training.adversarial import mean_of_processes
+from zoo import codes as style_codes
+from zoo.codes import Coded
+from zoo.method import Direction
+from zoo.metrics import kid_vgg19
+from zoo.nn.vgg import VGG19
+
+log = logging.getLogger(__name__)
+COLLAPSED = 0.01  # mean difference of two results in [0, 1]
+
+
+class Prior(nn.Module):
+    """Keeps the codes of pictures distributed like those that are drawn.
+
+    A normal distribution N(m, Σ) with the moments of the latest codes stands for where codes are.
+    Its divergence KL(N(m, Σ) ‖ N(0, I)) is the mean over codes z of
+
+        log N(z; m, Σ) - log N(z; 0, I) = ½ (|z|² - (z - m)ᵀ Σ⁻¹ (z - m) - log det Σ)
+
+    and with m and Σ held constant the gradient of that mean is the gradient of the divergence.
+    Every code thus has a loss of its own, which works for batches of one: it is drawn to 0, and
+    pushed from m where codes crowd. Unlike a penalty on |z|² alone it does not shrink what pictures
+    tell apart, and unlike whitening afterwards it makes the decoder learn with the codes it gets.
+
+    Args:
+        size: Numbers of a code.
+        memory: Over how many codes the moments are averaged.
+        floor: Share of the prior in the covariance, so that codes that are all alike are pushed
+            apart with finite force.
+    """
+
+    def __init__(self, size: int, memory: int = 256, floor: float = 0.01) -> None:
+        super().__init__()
+        self.memory, self.floor = memory, floor
+        # First and second moments side by side; a fresh one has nothing against any code.
+        start = torch.cat([torch.zeros(size, 1), torch.eye(size)], 1)
+        self.register_buffer("moments", start)
+        self.moments: Tensor
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Mean loss of codes ``(B, size)``, per number of a code."""
+        mean, covariance = self.distribution()
+        away = codes - mean
+        crowding = (torch.linalg.solve(covariance, away.T).T * away).sum(1)
+        ratio = codes.square().sum(1) - crowding - torch.logdet(covariance)
+        return 0.5 * ratio.mean() / codes.shape[1]
+
+    def distribution(self) -> tuple[Tensor, Tensor]:
+        """Mean ``(size,)`` and covariance ``(size, size)`` of the latest codes."""
+        mean = self.moments[:, 0]
+        covariance = self.moments[:, 1:] - torch.outer(mean, mean)
+        floor = self.floor * torch.eye(len(mean), device=mean.device)
+        return mean, (covariance + floor) / (1 + self.floor)
+
+    @torch.no_grad()
+    def update(self, codes: Tensor) -> None:
+        """Take in ``codes`` ``(B, size)``, those of all processes."""
+        codes = codes.detach()
+        found = torch.cat([codes.mean(0)[:, None], codes.T @ codes / len(codes)], 1)
+        processes = distributed.get_world_size() if distributed.is_initialized() else 1
+        share = min(1.0, processes * len(codes) / self.memory)
+        self.moments.lerp_(mean_of_processes(found), share)
+
+
+def mode_seeking(
+    first: Tensor, second: Tensor, first_code: Tensor, second_code: Tensor, eps: float = 1e-5
+) -> Tensor:
+    """How little two results of one content differ for how much their codes do.
+
+    Mao et al. (arXiv:1903.05628): minimised, it keeps a generator from ignoring the code.
+
+    Args:
+        first: Results ``(B, 3, H, W)`` of the first codes.
+        second: The same of the second codes.
+        first_code: ``(B, size)``.
+        second_code: ``(B, size)``.
+        eps: Keeps results that are the same from an infinite loss.
+
+    Returns:
+        The mean over the pictures of 1 / (mean |I₁ - I₂| / mean |z₁ - z₂| + eps).
+    """
+    seen = (first - second).abs().flatten(1).mean(1)
+    drawn = (first_code - second_code).abs().mean(1)
+    return (1 / (seen / drawn + eps)).mean()
+
+
+@torch.no_grad()
+def sheet(method: Coded, contents: Tensor, styles: Tensor, direction: Direction) -> Tensor:
+    """Rows for the eye, with a warning where all codes give the same.
+
+    Args:
+        method: What translates.
+        contents: ``(n, 3, H, W)`` in [0, 1].
+        styles: As many of the other kind.
+        direction: From the kind of ``contents`` to that of ``styles``.
+
+    Returns:
+        ``(5n, 3, H, W)``: the contents, results of seeds 0 and 1, the styles, results in them.
+    """
+    made = []
+    for content, style in zip(contents.split(1), styles.split(1), strict=True):
+        codes = torch.cat([method.codes(0, 2), method.code_of(style, direction)])
+        made.append(method.render(content, codes, direction))
+    first, second, guided = torch.stack(made).unbind(1)
+    change = float((first - second).abs().mean())
+    if change < COLLAPSED:
+        log.warning(
+            "%s: all codes give nearly the same picture (they differ by %.4f). Where that stays, "
+            "start anew with a mode-seeking weight, or a smaller weight of coming back",
+            direction,
+            change,
+        )
+    return torch.cat([contents, first, second, styles, guided])
+
+
+@torch.no_grad()
+def spread(
+    method: Coded, content: Tensor, direction: Direction, encoder: VGG19, count: int = 10
+) -> float:
+    """Mean perceptual distance of ``count`` results of one content; near 0 the style collapsed.
+
+    Args:
+        method: What translates.
+        content: ``(1, 3, H, W)`` in [0, 1].
+        direction: Which way.
+        encoder: VGG-19 on the same device.
+        count: The seeds are 0 to ``count - 1``.
+    """
+    made = method.render(content, method.codes(0, count), direction)
+    return faults.diversity(made, encoder)
+
+
+@torch.no_grad()
+def steadiness(
+    method: Coded,
+    content: Tensor,
+    direction: Direction,
+    encoder: VGG19,
+    seeds: tuple[int, int] = (0, 1),
+    stops: int = 6,
+) -> float:
+    """How evenly results move from one code to another, in [-1, 1].
+
+    Perceptual distances from the first result along the way: the sum of their steps over the sum of
+    the sizes of their steps. 1 is a way on which every stop is farther from the start than the one
+    before; jumps to and fro give less, and a result that never moves gives 0.
+
+    Args:
+        method: What translates.
+        content: ``(1, 3, H, W)`` in [0, 1].
+        direction: Which way.
+        encoder: VGG-19 on the same device.
+        seeds: Of the two ends.
+        stops: On the way, the ends included.
+    """
+    start, end = (method.codes(seed, 1) for seed in seeds)
+    shares = [i / (stops - 1) for i in range(stops)]
+    made = method.render(content, style_codes.slerp(start, end, shares), direction)
+    found = faults.fingerprints(made, encoder)
+    far = (found - found[:1]).norm(dim=1).tolist()
+    steps = [after - before for before, after in pairwise(far)]
+    size = sum(map(abs, steps))
+    return sum(steps) / size if size > 1e-6 else 0.0
+
+
+@torch.no_grad()
+def guided_to_random(
+    method: Coded,
+    contents: Sequence[Tensor],
+    styles: Sequence[Tensor],
+    direction: Direction,
+    encoder: VGG19,
+) -> float:
+    """KID of results in the style of pictures over that of results of drawn codes.
+
+    Above 1 the codes of pictures are worse than random ones. Small sets tell KIDs apart only so
+    far: a KID below the distance of two halves of the style pictures counts as that.
+
+    Args:
+        method: What translates.
+        contents: Each ``(1, 3, H, W)`` in [0, 1], of the domain that ``direction`` comes from.
+        styles: As many of the domain it leads to, at least 4; each lends its style to one content,
+            and all together are what results should look like.
+        direction: Which way.
+        encoder: VGG-19 on the same device.
+    """
+    guided, random = [], []
+    for seed, (content, style) in enumerate(zip(contents, styles, strict=True)):
+        chosen = torch.cat([method.code_of(style, direction), method.codes(seed, 1)])
+        both = method.render(content, chosen, direction)
+        guided.append(both[:1])
+        random.append(both[1:])
+    resolution = abs(kid_vgg19(styles[::2], styles[1::2], encoder))
+    found = kid_vgg19(guided, styles, encoder), kid_vgg19(random, styles, encoder)
+    return max(found[0], resolution) / max(found[1], resolution)

@@ -1,0 +1,354 @@
+"""Train DRIT on two folders of pictures that are not paired.
+
+python -m training.drit --domain-a DIR --domain-b DIR --name-a summer --name-b winter
+    --out runs/drit
+
+The defaults are the paper's, with the discriminators bounded and the codes of pictures matched to
+the prior; `--no-spectral --prior-weight 0 --published` is what the published code does.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from training.adversarial import (
+    Objective,
+    TranslationRecipe,
+    TranslationTrainer,
+    discriminator_loss,
+    frozen,
+    generator_loss,
+)
+from training.cli import main
+from training.codes import Prior, mode_seeking, sheet
+from training.discriminators import MultiScale
+from training.recipe import Run
+from zoo.methods.drit import DRIT, DRITConfig, Mode
+from zoo.nn.translation import Norm, block, initialise, spectral
+
+
+@dataclass(frozen=True, kw_only=True)
+class DRITRecipe(TranslationRecipe):
+    """Train DRIT: shared contents, and a code for the rest (arXiv:1808.00948).
+
+    A step is three of the paper's iterations: two train the discriminator of contents alone, each
+    on a batch of its own, the third trains everything. The steps are its limit of 500 000
+    iterations, the rate falling over the second half.
+    """
+
+    steps: Annotated[int, Field(ge=1, le=10**8, description="Optimiser steps.")] = 166_667
+    batch_size: Annotated[
+        int,
+        Field(
+            ge=2,
+            le=4096,
+            description="Pictures a step, for each process; half are translated, the others shown "
+            "to the discriminators of drawn translations.",
+        ),
+    ] = 2
+    size: Annotated[
+        int, Field(ge=16, le=2048, description="Side of the training crop in pixels.")
+    ] = 216
+    load_size: Annotated[
+        int,
+        Field(
+            ge=16,
+            le=4096,
+            description="Shorter side in pixels that pictures are shrunk to before cropping.",
+        ),
+    ] = 256
+    lr: Annotated[float, Field(gt=0, le=1, description="Learning rate of the generators.")] = 1e-4
+    weight_decay: Annotated[
+        float, Field(ge=0, le=1, description="Pull of the weights to 0, added to the gradient.")
+    ] = 1e-4
+    objective: Annotated[
+        Objective, Field(description="What the sides play for: least squares, hinge or entropy.")
+    ] = "bce"
+    spectral: Annotated[
+        bool, Field(description="Bound the discriminators by spectral normalisation.")
+    ] = True
+    mode: Annotated[
+        Mode, Field(description="How codes enter: concat keeps shapes, feature may change them.")
+    ] = "concat"
+    published: Annotated[
+        bool, Field(description="The network as published, with its checkerboard and idle biases.")
+    ] = False
+    discriminator_width: Annotated[
+        int, Field(ge=1, le=512, description="Channels of the discriminators' first layer.")
+    ] = 64
+    discriminator_scales: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=5,
+            description="At how many sizes pictures are judged; crops below 64 pixels need less.",
+        ),
+    ] = 3
+    discriminator_norm: Annotated[
+        Norm, Field(description="Normalisation in all discriminators.")
+    ] = "none"
+    content_rate: Annotated[
+        float,
+        Field(gt=0, le=100, description="Rate of the discriminator of contents as a multiple."),
+    ] = 0.4
+    content_clip: Annotated[
+        float, Field(ge=0, le=1e6, description="Largest norm of its gradient; 0 does not clip.")
+    ] = 5.0
+    content_weight: Annotated[
+        float, Field(ge=0, le=1e6, description="Weight of contents telling no kind of picture.")
+    ] = 1.0
+    cycle_weight: Annotated[
+        float, Field(ge=0, le=1e6, description="Weight of coming back to where one began.")
+    ] = 10.0
+    reconstruction_weight: Annotated[
+        float, Field(ge=0, le=1e6, description="Weight of a picture from its own two codes.")
+    ] = 10.0
+    latent_weight: Annotated[
+        float,
+        Field(ge=0, le=1e6, description="Weight of finding the drawn code in the translation."),
+    ] = 10.0
+    shrink_weight: Annotated[
+        float,
+        Field(ge=0, le=1e6, description="Weight of contents and codes being small or normal."),
+    ] = 0.01
+    prior_weight: Annotated[
+        float,
+        Field(ge=0, le=1e6, description="Weight of codes of pictures being like drawn ones."),
+    ] = 1.0
+    mode_seeking_weight: Annotated[
+        float, Field(ge=0, le=1e6, description="Weight of results differing as their codes do.")
+    ] = 0.0
+
+
+def content_judge(width: int, size: int, norm: Norm = "none") -> nn.Sequential:
+    """Tell from contents which kind of picture they are of.
+
+    Differs from the paper: the published network has three layers of stride 2 and needs crops of
+    216 pixels. For smaller ones it has as many of them as leave 3 pixels a side, and the last
+    kernel is no larger than what is left; 128 pixels keep two layers, 64 one.
+
+    Args:
+        width: Channels of the contents and of all layers.
+        size: Side of the training crop in pixels.
+        norm: Of the layers of stride 2.
+
+    Returns:
+        Layers that map ``(B, width, size / 4, size / 4)`` to scores ``(B, 1, h, w)``, without
+        sigmoid.
+    """
+    rows: list[nn.Module] = []
+    side = size // 4
+    while len(rows) < 3 and (after := (side + 2 - 7) // 2 + 1) >= 3:
+        rows.append(block(width, width, 7, 2, padding=1, norm=norm, activation="leaky", slope=0.01))
+        side = after
+    last = block(width, width, min(4, side), padding=0, norm="none", activation="leaky", slope=0.01)
+    return nn.Sequential(*rows, last, nn.Conv2d(width, 1, 1))
+
+
+class DRITTrainer(TranslationTrainer[DRITRecipe]):
+    """Cross-cycle consistency, five discriminators, and regression of drawn codes.
+
+    Differs from the paper: the two losses of the generators, of which the second leaves the
+    attribute encoders alone, are added and make one update. The published code steps on the first
+    and then differentiates the second through weights that have changed, which current PyTorch
+    rightly refuses.
+    """
+
+    def __init__(self, recipe: DRITRecipe, run: Run) -> None:
+        super().__init__(recipe, run)
+        config = DRITConfig(
+            width=recipe.width,
+            mode=recipe.mode,
+            domains=(recipe.name_a, recipe.name_b),
+            published=recipe.published,
+        )
+        method = DRIT(config)
+        initialise(method)
+        self.net = self.build(method)
+        self.attribute_encoders = [
+            cast(nn.Module, domain.attribute_encoder) for domain in method.networks.values()
+        ]
+        made = {
+            name: MultiScale(
+                recipe.discriminator_width,
+                recipe.discriminator_scales,
+                norm=recipe.discriminator_norm,
+                slope=0.01,
+            )
+            for name in ("judge_a", "judge_b", "judge_random_a", "judge_random_b")
+        }
+        of_content = content_judge(4 * recipe.width, recipe.size, recipe.discriminator_norm)
+        for judge in (*made.values(), of_content):
+            initialise(judge)
+            if recipe.spectral:
+                spectral(judge)
+        self.judges = {name: self.opponent(judge, name) for name, judge in made.items()}
+        self.content_judge = self.opponent(of_content, "content_judge")
+        self.forgers = self.optimizer([method], "forgers")
+        self.tellers = self.optimizer(
+            self.judges.values(), "tellers", rate=recipe.discriminator_rate
+        )
+        self.content_teller = self.optimizer(
+            [of_content], "content_teller", rate=recipe.content_rate, clip=recipe.content_clip
+        )
+        self.prior_a, self.prior_b = (Prior(method.code_size).to(self.device) for _ in range(2))
+        self.keep(prior_a=self.prior_a, prior_b=self.prior_b)
+
+    def step(self) -> dict[str, Tensor]:
+        """Teach the discriminator of contents on two batches, then everything on a third."""
+        for number in range(2):
+            images_a, images_b = (images[1::2] for images in self.pictures(number))
+            with torch.no_grad(), self.autocast():
+                content_a = self.encode_content(images_a, "A", f"alone_a{number}")
+                content_b = self.encode_content(images_b, "B", f"alone_b{number}")
+            self.teach_content(content_a, content_b)
+        return self.teach_all(*self.pictures(2))
+
+    def pictures(self, number: int) -> tuple[Tensor, Tensor]:
+        """A batch of each kind in [-1, 1]; ``number`` is 0, 1 or 2, its place in the step."""
+        at = 3 * self.done + number
+        return 2 * self.to_device(self.a(at)) - 1, 2 * self.to_device(self.b(at)) - 1
+
+    def teach_content(self, content_a: Tensor, content_b: Tensor) -> Tensor:
+        """Update the discriminator of contents; both detached."""
+        with self.autocast():
+            scores_a, scores_b = self.content_judge(content_a), self.content_judge(content_b)
+        telling = discriminator_loss(scores_b, scores_a, "bce")
+        self.update(telling, self.content_teller)
+        return telling
+
+    def teach_all(self, real_a: Tensor, real_b: Tensor) -> dict[str, Tensor]:
+        """Update all discriminators, then encoders and generators, on one forward pass.
+
+        Every second picture is translated, and the others are real ones to compare with. Their
+        places alternate so that the batches of several processes make the same larger one.
+        """
+        recipe, net = self.recipe, self.net
+        (images_a, others_a), (images_b, others_b) = (
+            (real[1::2], real[::2]) for real in (real_a, real_b)
+        )
+        codes = [self.normal("drawn", net.code_size)[1::2]]
+        if recipe.mode_seeking_weight:
+            codes.append(self.normal("other", net.code_size)[1::2])
+        with self.autocast():
+            content_a = self.encode_content(images_a, "A", "content_a")
+            content_b = self.encode_content(images_b, "B", "content_b")
+            code_a, large_a = self.encode_attribute(images_a, "A", "code_a")
+            code_b, large_b = self.encode_attribute(images_b, "B", "code_b")
+            # One pass for all purposes: no normalisation mixes the pictures of a batch.
+            fake_a, same_a, *random_a = self.decode(
+                [content_b, content_a] + len(codes) * [content_b], [code_a, code_a, *codes], "A"
+            )
+            fake_b, same_b, *random_b = self.decode(
+                [content_a, content_b] + len(codes) * [content_a], [code_b, code_b, *codes], "B"
+            )
+            again_b = self.encode_content(fake_a, "A", "again_b")
+            again_a = self.encode_content(fake_b, "B", "again_a")
+            found_a, _ = self.encode_attribute(fake_a, "A", "found_a")
+            found_b, _ = self.encode_attribute(fake_b, "B", "found_b")
+            back_a, back_b = net.decode(again_a, found_a, "A"), net.decode(again_b, found_b, "B")
+            with frozen(*self.attribute_encoders):
+                read_a, _ = net.encode_attribute(random_a[0], "A")
+                read_b, _ = net.encode_attribute(random_b[0], "B")
+
+        shown = {
+            "judge_a": (images_a, fake_a),
+            "judge_b": (images_b, fake_b),
+            "judge_random_a": (others_a, random_a[0]),
+            "judge_random_b": (others_b, random_b[0]),
+        }
+        telling = torch.zeros((), device=self.device)
+        for name, (real, fake) in shown.items():
+            with self.autocast():
+                scores = self.judges[name](torch.cat([real, fake.detach()]))
+            split = [score.split([len(real), len(fake)]) for score in scores]
+            true, false = zip(*split, strict=True)
+            telling = telling + discriminator_loss(true, false, recipe.objective)
+        self.update(telling, self.tellers)
+        content_telling = self.teach_content(content_a.detach(), content_b.detach())
+
+        with frozen(*self.judges.values(), self.content_judge):
+            with self.autocast():
+                judged = [self.judges[name](fake) for name, (_, fake) in shown.items()]
+                guesses = self.content_judge(content_a), self.content_judge(content_b)
+            fooling = torch.stack([generator_loss(j, recipe.objective) for j in judged]).sum()
+            large = large_a + large_b + content_a.float().square().mean()
+            terms = {
+                "adversarial": (1.0, fooling),
+                "content": (recipe.content_weight, _undecided(guesses[0]) + _undecided(guesses[1])),
+                "cycle": (recipe.cycle_weight, _l1(back_a, images_a) + _l1(back_b, images_b)),
+                "reconstruction": (
+                    recipe.reconstruction_weight,
+                    _l1(same_a, images_a) + _l1(same_b, images_b),
+                ),
+                "latent": (recipe.latent_weight, _l1(read_a, codes[0]) + _l1(read_b, codes[0])),
+                "size": (recipe.shrink_weight, large + content_b.float().square().mean()),
+                "prior": (recipe.prior_weight, self.prior_a(code_a) + self.prior_b(code_b)),
+            }
+            if recipe.mode_seeking_weight:
+                alike = mode_seeking(random_a[0], random_a[1], codes[0], codes[1])
+                alike = alike + mode_seeking(random_b[0], random_b[1], codes[0], codes[1])
+                terms["mode_seeking"] = recipe.mode_seeking_weight, alike
+            total = torch.stack([weight * loss for weight, loss in terms.values()]).sum()
+            self.update(total, self.forgers)
+        self.prior_a.update(code_a)
+        self.prior_b.update(code_b)
+        losses = {name: loss for name, (_, loss) in terms.items()}
+        return {
+            "total": total,
+            **losses,
+            "discriminators": telling,
+            "content_discriminator": content_telling,
+        }
+
+    def encode_content(self, images: Tensor, domain: str, purpose: str) -> Tensor:
+        """Contents with standard normal noise, which keeps them from hiding what is not content."""
+        content = self.net.encode_content(images, domain)
+        pieces = []
+        for source in self.random(purpose)[1::2]:
+            generator = torch.Generator(self.device).manual_seed(int(source.integers(2**62)))
+            pieces.append(torch.randn(content.shape[1:], generator=generator, device=self.device))
+        return content + torch.stack(pieces).to(content.dtype)
+
+    def encode_attribute(self, images: Tensor, domain: str, purpose: str) -> tuple[Tensor, Tensor]:
+        """A code ``(B, code_size)`` for each picture, and how far codes are from the prior.
+
+        That is the divergence of the distributions of single codes, a sum over their numbers; or
+        where codes are not distributed, their mean square.
+        """
+        mean, log_variance = self.net.encode_attribute(images, domain)
+        mean = mean.float()
+        if log_variance is None:
+            return mean, mean.square().mean()
+        log_variance = log_variance.float()
+        divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
+        drawn = self.normal(purpose, mean.shape[1])[1::2]
+        return mean + (0.5 * log_variance).exp() * drawn, divergence
+
+    def decode(self, contents: list[Tensor], codes: list[Tensor], domain: str) -> list[Tensor]:
+        """Pictures of ``domain`` for each pair of contents and codes, in [-1, 1]."""
+        made = self.net.decode(torch.cat(contents), torch.cat(codes), domain)
+        return list(made.chunk(len(contents)))
+
+    def sample(self) -> Tensor:
+        """Both directions: photos, two drawn translations, style pictures, one in their style."""
+        a, b = (self.examples(stream, self.columns) for stream in (self.a, self.b))
+        method = cast(DRIT, self.result)
+        return torch.cat([sheet(method, a, b, "AtoB"), sheet(method, b, a, "BtoA")])
+
+
+def _undecided(scores: Tensor) -> Tensor:
+    scores = scores.float()
+    return F.binary_cross_entropy_with_logits(scores, torch.full_like(scores, 0.5))
+
+
+def _l1(found: Tensor, wanted: Tensor) -> Tensor:
+    return F.l1_loss(found.float(), wanted.float())
+
+
+if __name__ == "__main__":
+    main(DRITRecipe, DRITTrainer)
