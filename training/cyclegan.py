@@ -5,6 +5,7 @@ python -m training.cyclegan --domain-a DIR --domain-b DIR --name-a painting --na
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -24,6 +25,8 @@ from training.cli import main
 from training.discriminators import patches
 from training.faults import luminance_correlation
 from training.recipe import Run
+from zoo.card import Metric
+from zoo.errors import CheckpointError
 from zoo.methods.cyclegan import CycleGAN, CycleGANConfig
 from zoo.nn.translation import initialise, spectral
 
@@ -187,6 +190,48 @@ class CycleGANTrainer(TranslationTrainer[CycleGANRecipe]):
                     likeness,
                 )
         return torch.cat(rows)
+
+
+LEAST_LIKENESS = 0.2  # of light and dark before and after, a mean over photos
+
+
+@torch.no_grad()
+def gate(method: CycleGAN, photos: Sequence[Tensor], recipe: CycleGANRecipe) -> list[Metric]:
+    """Measure whether light and dark stay in their places; for :mod:`training.publish`.
+
+    Args:
+        method: Trained.
+        photos: ``(1, 3, H, W)`` in [0, 1] each; none, and nothing is measured.
+        recipe: What it was trained by.
+
+    Raises:
+        CheckpointError: A direction gives negatives.
+    """
+    measured = []
+    for direction in ("AtoB", "BtoA") if photos else ():
+        likeness = 0.0
+        for photo in photos:
+            height, width = (side // method.multiple * method.multiple for side in photo.shape[2:])
+            cut = photo[..., :height, :width]
+            likeness += luminance_correlation(method(cut, direction=direction), cut) / len(photos)
+        if likeness < LEAST_LIKENESS:
+            raise CheckpointError(
+                "{direction} exchanges light and dark (correlation {likeness}, at least {least}): "
+                "train it again with another seed, or with a larger weight of the identity.",
+                direction=direction,
+                likeness=f"{likeness:.2f}",
+                least=LEAST_LIKENESS,
+            )
+        measured.append(
+            Metric(
+                name=f"Correlation of light and dark, {direction}",
+                value=round(likeness, 4),
+                features="luma",
+                data=f"{len(photos)} photos",
+                better="higher",
+            )
+        )
+    return measured
 
 
 if __name__ == "__main__":

@@ -3,11 +3,13 @@
 python -m training.dcgan --portraits DIR --out runs/dcgan
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, cast
 
 import torch
+from PIL import Image
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -22,12 +24,17 @@ from training.adversarial import (
     share_batches,
 )
 from training.cli import main
+from training.data import open_pack
 from training.discriminators import pyramid
+from training.faults import diversity, memorisation, nearest
 from training.recipe import Run
-from zoo.errors import InputError
+from zoo import images
+from zoo.card import Metric
+from zoo.errors import CheckpointError, InputError
 from zoo.method import Method
 from zoo.methods.dcgan import DCGAN, DCGANConfig
 from zoo.nn.translation import initialise, spectral
+from zoo.nn.vgg import vgg19
 
 CALIBRATION = 8  # batches of codes that the statistics of a saved generator are measured on
 
@@ -231,6 +238,75 @@ def augmented(images: Tensor, random: Tensor) -> Tensor:
     middle = (random[:, 5:7] * (side + 1)).floor()
     hole = (pixels - middle[:, :, None] + side // 4) // (side // 2) == 0  # (B, 2, s)
     return images * ~(hole[:, 0, :, None] & hole[:, 1, None, :])[:, None]
+
+
+ALIKE = 0.6  # of the training pictures' own figures: less is collapse, or copying
+
+
+@torch.no_grad()
+def gate(method: DCGAN, photos: Sequence[Tensor], recipe: DCGANRecipe) -> list[Metric]:
+    """Measure whether results differ from each other and from the training pictures.
+
+    For :mod:`training.publish`. The training pictures are read where the recipe says.
+
+    Args:
+        method: Trained.
+        photos: Not looked at.
+        recipe: What it was trained by.
+
+    Raises:
+        CheckpointError: The results are all alike, or copies.
+        InputError: The training pictures are not there any more.
+    """
+    known = known_to(recipe)
+    made, encoder = method(samples=32), vgg19()
+    among = diversity(known[:: max(1, len(known) // 32)][:32], encoder)
+    found = {
+        "Diversity": diversity(made, encoder) / among,
+        "Distance from training pictures": memorisation(made, known, encoder),
+    }
+    measured = []
+    for name, value in found.items():
+        if value < ALIKE:
+            raise CheckpointError(
+                "{name} is {value} of that of the training pictures among themselves, and has to "
+                "be {least}: the results are all alike, or copies. Train it longer, or with a "
+                "smaller network.",
+                name=name,
+                value=f"{value:.2f}",
+                least=ALIKE,
+            )
+        data = f"32 results, {len(known)} training pictures"
+        words = f"{name}, 1 = training pictures among themselves"
+        measured.append(
+            Metric(name=words, value=round(value, 4), features="VGG-19", data=data, better="higher")
+        )
+    return measured
+
+
+def known_to(recipe: DCGANRecipe) -> Tensor:
+    """The middle squares of all training pictures, ``(N, 3, size, size)`` in [0, 1]."""
+    pack = open_pack(recipe.portraits, recipe.load_size, Run.packs, 2)
+    size, squares = recipe.size, []
+    for number in range(len(pack)):
+        picture = Image.fromarray(pack.picture(number))
+        side = min(picture.size)
+        left, top = (picture.width - side) // 2, (picture.height - side) // 2
+        square = picture.crop((left, top, left + side, top + side))
+        squares.append(images.to_tensor(images.resize(square, (size, size))))
+    return torch.cat(squares)
+
+
+@torch.no_grad()
+def neighbours(method: DCGAN, recipe: DCGANRecipe) -> Tensor:
+    """Pictures of the first eight seeds, then the training picture that each is nearest to.
+
+    Returns:
+        ``(16, 3, size, size)`` in [0, 1].
+    """
+    made, known = method(samples=8), known_to(recipe)
+    _, index = nearest(made, known, vgg19())
+    return torch.cat([made, known[index[:, 0]]])
 
 
 if __name__ == "__main__":

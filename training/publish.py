@@ -26,6 +26,7 @@ from typing import Any, get_type_hints
 
 import click
 from PIL import Image
+from torchvision.utils import make_grid
 
 from training.loop import CHECKPOINT, METRICS, RECIPE, RUN, write
 from training.recipe import Recipe
@@ -38,7 +39,7 @@ from zoo.pretrained import facts_of
 
 log = logging.getLogger(__name__)
 
-CURVES, SAMPLES = "curves.svg", "samples.jpg"
+CURVES, SAMPLES, NEIGHBOURS = "curves.svg", "samples.jpg", "neighbours.png"
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")  # apart also for the colour-blind
 
 
@@ -76,7 +77,8 @@ def publish(
         What the card says.
 
     Raises:
-        CheckpointError: The run saved nothing yet, or its files are damaged.
+        CheckpointError: The run saved nothing yet, its files are damaged, or the weights have a
+            fault that the recipe's gate finds.
         InputError: A sample picture cannot be used.
     """
     recipe, facts = _read(run / RECIPE), _read(run / RUN)
@@ -97,6 +99,16 @@ def publish(
         sheet.save(buffer, "JPEG", quality=88)
         write(out / SAMPLES, buffer.getvalue())
         shown.insert(0, SAMPLES)
+    settings = recipe_in(trainer)(**typed(recipe, paths))
+    if gate := getattr(trainer, "gate", None):
+        # Faults that no loss curve shows; each recipe knows its own.
+        photos = [images.to_tensor(images.open_picture(path).image) for path in contents]
+        metrics = (*metrics, *gate(method, photos, settings))
+    if neighbours := getattr(trainer, "neighbours", None):
+        # Beside the run and not in the checkpoint: training pictures may not be free to be shown.
+        buffer = io.BytesIO()
+        images.to_pil(make_grid(neighbours(method, settings))[None])[0].save(buffer, "PNG")
+        write(run / NEIGHBOURS, buffer.getvalue())
     whole = recipe_in(trainer).__dataclass_fields__["steps"].default
     if facts["step"] < whole:
         share = f"A short schedule: {facts['step']} steps of {recipe['batch_size']} pictures"
@@ -161,6 +173,14 @@ def departures(modules: Iterable[ModuleType | None]) -> list[str]:
             sentence = " ".join(words)
             found.append(sentence.removesuffix('"""').strip())
     return found
+
+
+def typed(recipe: Mapping[str, Any], paths: Collection[str]) -> dict[str, Any]:
+    """The values of ``recipe.json`` as a recipe has them."""
+    return {
+        key: Path(value) if key in paths and value is not None else value
+        for key, value in recipe.items()
+    }
 
 
 def command(name: str, recipe: Mapping[str, Any], paths: Collection[str]) -> str:

@@ -106,8 +106,8 @@ def test_shipped_weights_draw_pictures_that_differ(
     assert faults.diversity(method(samples=16), encoder) > COLLAPSED
     first = method.generator.body[0]
     assert isinstance(first, nn.ConvTranspose2d)
-    first.weight.mul_(0.05)  # the code hardly counts any more
+    first.weight.mul_(0.01)  # the code hardly counts any more
     assert faults.diversity(method(samples=16), encoder) < COLLAPSED
 
 
-COLLAPSED = 0.75  # of painted portraits themselves it is about 1.2
+COLLAPSED = 1.0  # of painted portraits themselves it is 1.7

@@ -7,8 +7,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tests.training.toys import recipe_of, run_in, trainer_of
-from training.cyclegan import CycleGANTrainer, exposed
-from zoo.methods.cyclegan import CycleGAN, Generator
+from training.cyclegan import CycleGANRecipe, CycleGANTrainer, exposed, gate
+from zoo.errors import CheckpointError
+from zoo.methods.cyclegan import CycleGAN, CycleGANConfig, Generator
 
 
 def trainer(photos: Path, paintings: Path, folder: Path, **changes: Any) -> CycleGANTrainer:
@@ -82,17 +83,19 @@ def test_the_discriminators_are_shown_earlier_results(
     assert 0 < traded.sum() < len(traded)
 
 
+class Same(Generator):
+    """Gives back what it gets, or its negative."""
+
+    sign = 1.0
+
+    def forward(self, images: Tensor, precision: torch.dtype = torch.float32) -> Tensor:
+        return self.sign * images
+
+
 def test_inverted_colours_are_reported_while_training(
     photos: Path, paintings: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     made = trainer(photos, paintings, tmp_path / "run")
-
-    class Same(Generator):
-        sign = 1.0
-
-        def forward(self, images: Tensor, precision: torch.dtype = torch.float32) -> Tensor:
-            return self.sign * images
-
     result = cast(CycleGAN, made.result)
     for way in ("AtoB", "BtoA"):
         result.generators[way].__class__ = Same
@@ -104,3 +107,17 @@ def test_inverted_colours_are_reported_while_training(
     assert pictures.shape == (16, 3, 32, 32)
     assert "BtoA: light and dark have changed places (-1.00)" in caplog.text
     assert "AtoB" not in caplog.text
+
+
+def test_negatives_are_not_published() -> None:
+    recipe = CycleGANRecipe(domain_a=Path("a"), domain_b=Path("b"))
+    method = CycleGAN(CycleGANConfig(width=4, blocks=1))
+    for generator in method.generators.values():
+        generator.__class__ = Same
+    photos = [torch.rand(1, 3, 33, 47), torch.rand(1, 3, 16, 16)]
+    measured = gate(method, photos, recipe)
+    assert [metric.value for metric in measured] == [1.0, 1.0]
+    assert gate(method, [], recipe) == []
+    method.generators["BtoA"].sign = -1.0  # type: ignore[assignment]
+    with pytest.raises(CheckpointError, match="BtoA exchanges light and dark"):
+        gate(method, photos, recipe)

@@ -1,13 +1,25 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from tests.training.conftest import paint
 from tests.training.toys import recipe_of, run_in, trainer_of
-from training.dcgan import DCGANTrainer, augmented, calibrate, slope
-from zoo.errors import InputError
+from training.data import pack
+from training.dcgan import (
+    DCGANRecipe,
+    DCGANTrainer,
+    augmented,
+    calibrate,
+    gate,
+    known_to,
+    neighbours,
+    slope,
+)
+from zoo.errors import CheckpointError, InputError
 from zoo.methods.dcgan import DCGAN, DCGANConfig
 
 
@@ -127,3 +139,36 @@ def test_augmentation_does_what_its_numbers_say() -> None:
     augmented(images, still).sum().backward()
     assert images.grad is not None
     assert images.grad.abs().sum() > 0
+
+
+class Fixed(DCGAN):
+    """Gives the same pictures every time."""
+
+    pictures: Tensor
+
+    def forward(self, *, samples: int = 16, **others: Any) -> Tensor:  # type: ignore[override]
+        return self.pictures[:samples]
+
+
+def test_collapse_and_copies_are_not_published(tmp_path: Path) -> None:
+    for folder, seeds in (("known", range(8)), ("fresh", range(50, 58))):
+        (tmp_path / folder).mkdir()
+        for seed in seeds:
+            paint(tmp_path / folder / f"{seed}.png", seed, 40, 32)
+        pack(tmp_path / folder, tmp_path / f"{folder}-pack", 32)
+    recipe = DCGANRecipe(portraits=tmp_path / "known-pack", size=32, load_size=32)
+    known = known_to(recipe)
+    assert known.shape == (8, 3, 32, 32)
+    method = Fixed(DCGANConfig(width=4, size=32))
+    method.pictures = known_to(replace(recipe, portraits=tmp_path / "fresh-pack"))
+    measured = gate(method, [], recipe)
+    assert [metric.value > 0.6 for metric in measured] == [True, True]
+    nearest = neighbours(method, recipe)
+    assert nearest.shape == (16, 3, 32, 32)
+    assert all((known == found).flatten(1).all(1).any() for found in nearest[8:])
+    method.pictures = known.flip(3)
+    with pytest.raises(CheckpointError, match=r"Distance from training pictures is 0\.00"):
+        gate(method, [], recipe)
+    method.pictures = method.pictures[:1].expand(8, -1, -1, -1)
+    with pytest.raises(CheckpointError, match=r"Diversity is 0\.00"):
+        gate(method, [], recipe)
