@@ -146,7 +146,7 @@ class Fixed(DCGAN):
 
     pictures: Tensor
 
-    def forward(self, *, samples: int = 16, **others: Any) -> Tensor:  # type: ignore[override]
+    def forward(self, *, samples: int = 16, **others: Any) -> Tensor:
         return self.pictures[:samples]
 
 
