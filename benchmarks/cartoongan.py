@@ -13,17 +13,12 @@ the untouched photos. Take pairs that were not trained on. The JSON is what
 import json
 from dataclasses import asdict
 from pathlib import Path
-from statistics import mean
 
 import click
 import torch
 from torch import Tensor
-from torchmetrics.functional.image import (
-    peak_signal_noise_ratio,
-    structural_similarity_index_measure,
-)
 
-from training.cartoongan import content_error, read_table, style_distance
+from training.cartoongan import content_error, fidelity, read_table, style_distance
 from training.data import pictures_in
 from zoo import checkpoint, images
 from zoo.card import Metric
@@ -44,20 +39,6 @@ def load(path: Path, size: int) -> Tensor:
     tensor = images.to_tensor(images.fit(picture, min(size, max(picture.size))))
     height, width = (side // 8 * 8 for side in tensor.shape[2:])
     return tensor[..., :height, :width]
-
-
-def fidelity(made: list[Tensor], wanted: list[Tensor]) -> dict[str, float]:
-    """Mean PSNR in dB and mean SSIM of pictures ``(1, 3, H, W)`` in [0, 1]."""
-    pairs = list(zip(made, wanted, strict=True))
-    return {
-        "PSNR": mean(float(peak_signal_noise_ratio(m, w, data_range=(0, 1))) for m, w in pairs),
-        "SSIM": mean(_ssim(m, w) for m, w in pairs),
-    }
-
-
-def _ssim(made: Tensor, wanted: Tensor) -> float:
-    found = structural_similarity_index_measure(made, wanted, data_range=(0, 1))
-    return float(found if isinstance(found, Tensor) else found[0])
 
 
 def likeness(made: list[Tensor], photos: list[Tensor], cartoons: list[Tensor]) -> dict[str, float]:

@@ -9,9 +9,11 @@ discriminator and ``--cycle-weight 10`` a network that has to bring the haze bac
 """
 
 import csv
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from statistics import mean
+from typing import Annotated, cast
 
 import cv2
 import numpy as np
@@ -19,6 +21,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
+from torchmetrics.functional.image import (
+    peak_signal_noise_ratio,
+    structural_similarity_index_measure,
+)
 
 from training.adversarial import (
     AdversarialRecipe,
@@ -28,12 +34,13 @@ from training.adversarial import (
     generator_loss,
 )
 from training.cli import main
-from training.data import Pack
+from training.data import Pack, open_pack
 from training.discriminators import cartoon
 from training.recipe import Photos, Run
 from zoo import checkpoint
+from zoo.card import Metric
 from zoo.color import luminance
-from zoo.errors import InputError
+from zoo.errors import CheckpointError, InputError
 from zoo.methods.cartoongan import CartoonGAN, CartoonGANConfig, Generator
 from zoo.nn.stats import gram
 from zoo.nn.translation import initialise, spectral
@@ -42,6 +49,9 @@ from zoo.nn.vgg import VGG19, vgg19
 CONTENT_LAYER = "conv4_4"
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 INITIALISED = "initialised"  # folder of the run with the checkpoint at the end of the warm-up
+WORST = 2.0  # content error at the end, as a multiple of that at the end of the warm-up
+GATED = 24  # pictures of a pack that the gate looks at
+Repaint = Callable[[Tensor], Tensor]
 EPOCH = 5402  # photos of the paper
 
 
@@ -397,22 +407,34 @@ def content_error(images: list[Tensor], photos: list[Tensor], encoder: VGG19) ->
     return float(torch.stack(errors).mean())
 
 
+def fidelity(made: Sequence[Tensor], wanted: Sequence[Tensor]) -> dict[str, float]:
+    """Mean PSNR in dB and mean SSIM of pictures ``(1, 3, H, W)`` in [0, 1]."""
+    pairs = list(zip(made, wanted, strict=True))
+    return {
+        "PSNR": mean(float(peak_signal_noise_ratio(m, w, data_range=(0, 1))) for m, w in pairs),
+        "SSIM": mean(
+            float(cast(Tensor, structural_similarity_index_measure(m, w, data_range=(0, 1))))
+            for m, w in pairs
+        ),
+    }
+
+
 @torch.no_grad()
 def growth(
-    initialised: CartoonGAN,
-    final: CartoonGAN,
+    initialised: Repaint,
+    final: Repaint,
     photos: list[Tensor],
     cartoons: list[Tensor],
     encoder: VGG19,
 ) -> dict[str, float]:
     """What the second phase did to the style distance and the content error, as ratios.
 
-    The gate for a checkpoint: ``style`` below 1, ``content`` at most 2. A second phase that goes
-    wrong is known for losing the photo without coming any nearer to the cartoon.
+    A second phase that goes wrong is known for losing the photo without coming any nearer to the
+    cartoon: ``style`` has to be below 1, and ``content`` at most :data:`WORST`.
 
     Args:
-        initialised: The network at the end of the warm-up.
-        final: The network at the end.
+        initialised: The method at the end of the warm-up.
+        final: The method at the end.
         photos: Each ``(1, 3, H, W)`` in [0, 1]; 8 divides H and W.
         cartoons: Each ``(1, 3, ·, ·)``.
         encoder: VGG-19 on the same device.
@@ -424,6 +446,82 @@ def growth(
         "style": styles[1] / max(styles[0], 1e-12),
         "content": contents[1] / max(contents[0], 1e-12),
     }
+
+
+@torch.no_grad()
+def gate(
+    method: CartoonGAN, photos: Sequence[Tensor], recipe: CartoonGANRecipe, run: Path
+) -> list[Metric]:
+    """Refuse weights that are no better than no method at all; for :mod:`training.publish`.
+
+    Args:
+        method: Trained.
+        photos: ``(1, 3, H, W)`` in [0, 1] each; without any, a cartoonist is not measured.
+        recipe: What it was trained by; a dehazer is measured on its pairs.
+        run: Folder of the run, with what the warm-up made.
+
+    Raises:
+        CheckpointError: The untouched photos are as near to the cartoons, or to what results should
+            be; or the second phase did harm.
+        InputError: The training pictures are not there any more.
+    """
+    targets = open_pack(recipe.cartoons, recipe.load_size, Run.packs)
+    if recipe.pairs:
+        sources = open_pack(recipe.photos, recipe.load_size, Run.packs)
+        pairs = some(Pairs(sources, targets, recipe.pairs, recipe.size))
+        hazy, clear = [p[:, :3] for p in pairs], [p[:, 3:] for p in pairs]
+        before, after = fidelity(hazy, clear), fidelity([method(p) for p in hazy], clear)
+        for name, value in after.items():
+            if value <= before[name]:
+                raise CheckpointError(
+                    "{name} is {after}, and of the untouched photos {before}: train it longer.",
+                    name=name,
+                    after=f"{value:.3g}",
+                    before=f"{before[name]:.3g}",
+                )
+        return []  # what pairs that were not trained on say is for the benchmark
+    if not photos:
+        return []
+    cartoons, encoder = some(targets), vgg19()
+    cut = [p[..., : p.shape[2] // 8 * 8, : p.shape[3] // 8 * 8] for p in photos]
+    untouched = style_distance(cut, cartoons, encoder)
+    reached = style_distance([method(photo) for photo in cut], cartoons, encoder)
+    measured = {"Style distance as a share of the untouched photos'": reached / untouched}
+    if reached >= untouched:
+        raise CheckpointError(
+            "The results are no nearer to the cartoons than the photos are ({share} of their style "
+            "distance): train it longer, or with a smaller weight of the content.",
+            share=f"{reached / untouched:.2f}",
+        )
+    if (run / INITIALISED).is_dir():
+        warm = cast(CartoonGAN, checkpoint.load(run / INITIALISED))
+        ratios = growth(warm, method, cut, cartoons, encoder)
+        if ratios["style"] >= 1 or ratios["content"] > WORST:
+            raise CheckpointError(
+                "The second phase made the style distance {style} times and the content error "
+                "{content} times that of the warm-up: lower the rate, or weigh the content more.",
+                style=f"{ratios['style']:.2f}",
+                content=f"{ratios['content']:.2f}",
+            )
+        measured |= {
+            "Style distance as a share of the warm-up's": ratios["style"],
+            "Content error as a multiple of the warm-up's": ratios["content"],
+        }
+    data = f"{len(photos)} photos, {len(cartoons)} cartoons"
+    return [
+        Metric(name=name, value=round(value, 4), features="VGG-19", data=data, better="lower")
+        for name, value in measured.items()
+    ]
+
+
+def some(pack: Pack) -> list[Tensor]:
+    """At most :data:`GATED` pictures of a pack, evenly spread; 8 divides their sides."""
+    chosen = []
+    for number in list(range(0, len(pack), max(1, len(pack) // GATED)))[:GATED]:
+        pixels = pack.picture(number)
+        cut = pixels[: pixels.shape[0] // 8 * 8, : pixels.shape[1] // 8 * 8]
+        chosen.append(torch.tensor(cut).permute(2, 0, 1)[None].float() / 255)
+    return chosen
 
 
 if __name__ == "__main__":

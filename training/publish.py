@@ -103,7 +103,8 @@ def publish(
     if gate := getattr(trainer, "gate", None):
         # Faults that no loss curve shows; each recipe knows its own.
         photos = [images.to_tensor(images.open_picture(path).image) for path in contents]
-        metrics = (*metrics, *gate(method, photos, settings))
+        more = {"run": run} if "run" in inspect.signature(gate).parameters else {}
+        metrics = (*metrics, *gate(method, photos, settings, **more))
     if neighbours := getattr(trainer, "neighbours", None):
         # Beside the run and not in the checkpoint: training pictures may not be free to be shown.
         buffer = io.BytesIO()

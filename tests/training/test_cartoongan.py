@@ -1,7 +1,9 @@
 import csv
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,14 +26,17 @@ from training.cartoongan import (
     Pairs,
     color_loss,
     content_error,
+    gate,
     growth,
     style_distance,
     without_edges,
 )
 from training.data import pack
 from training.loop import fit
-from zoo import checkpoint
-from zoo.errors import InputError
+from training.publish import publish
+from training.recipe import Run
+from zoo import checkpoint, images
+from zoo.errors import CheckpointError, InputError
 from zoo.methods import METHODS
 from zoo.methods.cartoongan import CartoonGAN, CartoonGANConfig
 from zoo.nn.vgg import vgg19
@@ -115,8 +120,8 @@ def test_color_loss_against_its_formula() -> None:
     first, second = torch.rand(2, 3, 5, 7), torch.rand(2, 3, 5, 7)
     total = 0.0
     planes = []
-    for images in (first, second):
-        red, green, blue = images.unbind(1)
+    for pictures in (first, second):
+        red, green, blue = pictures.unbind(1)
         luma = 0.299 * red + 0.587 * green + 0.114 * blue
         planes.append((luma, 0.492 * (blue - luma), 0.877 * (red - luma)))
     total += float((planes[0][0] - planes[1][0]).abs().mean())
@@ -350,3 +355,74 @@ def test_the_benchmark_measures_cartoons_beside_the_warm_up(
     assert len(found) == 6
     assert found["Content error of the untouched photos"] == 0
     assert min(found["Content error"], found["Content error after the warm-up"]) > 0.1
+
+
+class Look(CartoonGAN):
+    """Stands for trained weights: what it makes of a photo is known beforehand."""
+
+    def __init__(self, look: Callable[[Tensor], Tensor]) -> None:
+        super().__init__(CartoonGANConfig(width=4, blocks=1))
+        self.look = look
+
+    def forward(self, content: Tensor, **_: Any) -> Tensor:  # type: ignore[override]
+        return self.look(content)
+
+
+def grain(photo: Tensor) -> Tensor:
+    noise = torch.randn(photo.shape, generator=torch.Generator().manual_seed(0))
+    return photo + 0.08 * noise
+
+
+@pytest.fixture
+def cartoons(tmp_path: Path) -> Path:
+    folder = tmp_path / "cartoons"
+    folder.mkdir()
+    for number in range(3):
+        images.to_pil(flat(smooth(10 + number)))[0].save(folder / f"{number}.png")
+    return folder
+
+
+def test_publishing_measures_a_cartoonist_against_photos_and_warm_up(
+    cartoons: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Run, "packs", tmp_path / "packs")
+    recipe = CartoonGANRecipe(photos=cartoons, cartoons=cartoons, size=32, load_size=80)
+    photos, run = [smooth(i)[..., :78] for i in range(3)], tmp_path / "run"
+    (share,) = gate(Look(flat), photos, recipe, run)
+    assert share.value < 0.5
+    assert gate(Look(flat), [], recipe, run) == []
+    with pytest.raises(CheckpointError, match="no nearer"):
+        gate(Look(grain), photos, recipe, run)
+    (run / INITIALISED).mkdir(parents=True)
+    warm: list[Callable[[Tensor], Tensor]] = [grain]
+    monkeypatch.setattr(checkpoint, "load", lambda folder: Look(warm[0]))
+    names = [metric.name for metric in gate(Look(flat), photos, recipe, run)]
+    assert len(names) == 3
+    with pytest.raises(CheckpointError, match="content error"):
+        gate(Look(lambda photo: flat(photo.flip(2, 3))), photos, recipe, run)
+    warm[0] = flat  # and the second phase blurred it
+    with pytest.raises(CheckpointError, match="style distance"):
+        gate(Look(lambda photo: (flat(photo) + photo) / 2), photos, recipe, run)
+
+
+def test_publishing_refuses_a_dehazer_that_is_no_better_than_haze(
+    haze: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Run, "packs", tmp_path / "packs")
+    recipe = recipe_for(haze)
+    assert gate(Look(lambda hazy: (1.8 * hazy - 0.7).clamp(0, 1)), [], recipe, tmp_path) == []
+    with pytest.raises(CheckpointError, match="untouched"):
+        gate(Look(lambda hazy: hazy), [], recipe, tmp_path)
+
+
+def test_publish_hands_the_run_to_a_gate_that_asks_for_it(
+    photos: Path, paintings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = toy(photos, paintings, tmp_path, steps=3)
+    fit(trainer)
+    seen: list[Path] = []
+    monkeypatch.setattr(
+        "training.cartoongan.gate", lambda method, photos, recipe, run: seen.append(run) or []
+    )
+    publish(trainer.run.out, tmp_path / "out", "zoo/toy")
+    assert seen == [trainer.run.out]
