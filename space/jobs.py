@@ -126,16 +126,25 @@ class Job:
         runtime: Has the checkpoints.
         repo_id: Which one.
         inputs: What :meth:`zoo.pipeline.Pipeline.stream` takes.
+        work: Done instead of that, with the pipeline and ``inputs``.
 
     Raises BusyError when the lane is full.
     """
 
-    def __init__(self, lane: Lane, runtime: Runtime, repo_id: str, inputs: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        lane: Lane,
+        runtime: Runtime,
+        repo_id: str,
+        inputs: dict[str, Any],
+        work: Callable[..., Iterator[Progress]] | None = None,
+    ) -> None:
         self._lane = lane
         self._load: Callable[[], Pipeline] = lambda: runtime.pipeline(
             repo_id, report=self._arriving
         )
         self._inputs = inputs
+        self._other_work = work
         self._ticket = lane.join()
         self._stopped = threading.Event()
         self._news = threading.Condition()
@@ -208,7 +217,11 @@ class Job:
     def _run(self, pipeline: Pipeline, loading: float) -> None:
         began = time.perf_counter()
         last: Progress | None = None
-        with closing(pipeline.stream(**self._inputs)) as stream:  # type: ignore[type-var]
+        if self._other_work:
+            working = self._other_work(pipeline, **self._inputs)
+        else:
+            working = pipeline.stream(**self._inputs)
+        with closing(working) as stream:  # type: ignore[type-var]
             for last in stream:
                 if self._stopped.is_set():
                     return
