@@ -12,14 +12,14 @@ every block by 1×1 convolutions (``feature``, where they do: cats and dogs).
 """
 
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.codes import Coded, CodeText, Samples
-from zoo.method import Content, Direction, Method, Paper, Seed, Strength, Style
+from zoo.method import Content, Direction, Method, Paper, Seed, Strength, Style, both_ways
 from zoo.nn.blocks import autocast, conv
 from zoo.nn.translation import InstanceNorm, Residual, block, enlarge
 
@@ -229,6 +229,11 @@ class DRIT(Method, Coded):
         self.generator_shared = (
             Residual(4 * config.width, bias=config.published) if config.mode == "concat" else None
         )
+
+    @classmethod
+    def offers(cls, config: DRITConfig) -> dict[str, list[tuple[str, Any]]]:
+        """The directions by the names of the domains."""
+        return both_ways(config.domains)
 
     def forward(
         self,

@@ -11,14 +11,14 @@ code into a mean and a deviation for every channel of its residual blocks.
 """
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.codes import Coded, CodeText, Samples
-from zoo.method import Content, Direction, Method, Paper, Seed, Strength, Style
+from zoo.method import Content, Direction, Method, Paper, Seed, Strength, Style, both_ways
 from zoo.nn.blocks import Doubled, autocast, conv, instance_norm
 from zoo.nn.translation import LayerNorm, Residual, block, initialise, spectral
 
@@ -180,6 +180,11 @@ class MUNIT(Method, Coded):
         initialise(self, "kaiming")  # here, because bounded weights cannot be drawn anew
         if config.spectral:
             spectral(self)
+
+    @classmethod
+    def offers(cls, config: MUNITConfig) -> dict[str, list[tuple[str, Any]]]:
+        """The directions by the names of the domains."""
+        return both_ways(config.domains)
 
     def forward(
         self,
