@@ -6,7 +6,7 @@ python -m training.dcgan --portraits DIR --out runs/dcgan
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, cast
+from typing import Annotated, ClassVar, Literal, cast
 
 import torch
 from PIL import Image
@@ -43,7 +43,8 @@ CALIBRATION = 8  # batches of codes that the statistics of a saved generator are
 class DCGANRecipe(AdversarialRecipe):
     """Train DCGAN (section 4 of arXiv:1511.06434), with what keeps it alive on few pictures.
 
-    The paper's own recipe is --published --objective bce --no-spectral --no-augment --average 0.
+    The paper's own recipe is --published --objective bce --no-spectral --augment none
+    --average 0.
     """
 
     portraits: Annotated[Path, Field(description="Folder of pictures, or a pack of one.")]
@@ -81,11 +82,12 @@ class DCGANRecipe(AdversarialRecipe):
         bool, Field(description="Both networks as published, with batch normalisation in both.")
     ] = False
     augment: Annotated[
-        bool,
+        Literal["none", "gentle", "full"],
         Field(
-            description="Show the discriminator all pictures recoloured, shifted and with holes."
+            description="Show the discriminator all pictures recoloured and shifted, or with holes "
+            "as well; in a short schedule the holes are learned."
         ),
-    ] = True
+    ] = "full"
     smooth: Annotated[
         float, Field(gt=0, le=1, description="What real pictures are to score, unless by hinge.")
     ] = 1.0
@@ -160,8 +162,9 @@ class DCGANTrainer(AdversarialTrainer[DCGANRecipe]):
     def shown(self, images: Tensor, purpose: str) -> Tensor:
         """What the discriminator sees of ``(B, 3, s, s)`` in [-1, 1]."""
         recipe = self.recipe
-        if recipe.augment:
-            images = augmented(images, self.uniform(f"augment {purpose}", 7))
+        if recipe.augment != "none":
+            random = self.uniform(f"augment {purpose}", 7)
+            images = augmented(images, random, recipe.augment == "full")
         left = recipe.noise * max(0.0, 1 - 2 * self.done / recipe.steps)
         if left:
             images = images + left * self.normal(f"noise {purpose}", *images.shape[1:])
@@ -207,7 +210,7 @@ def slope(scores: Tensor, images: Tensor) -> Tensor:
     return gradient.square().sum((1, 2, 3)).mean()
 
 
-def augmented(images: Tensor, random: Tensor) -> Tensor:
+def augmented(images: Tensor, random: Tensor, holes: bool = True) -> Tensor:
     """Recolour, shift and cut out, as DiffAugment does; gradients pass through.
 
     Zhao et al., Differentiable Augmentation for Data-Efficient GAN Training (arXiv:2006.10738):
@@ -217,6 +220,7 @@ def augmented(images: Tensor, random: Tensor) -> Tensor:
     Args:
         images: ``(B, 3, s, s)`` in [-1, 1].
         random: Uniform in [0, 1), ``(B, 7)``.
+        holes: Whether to cut out.
     """
     side = images.shape[3]
     brightness, saturation, contrast = random[:, :3, None, None, None].unbind(1)
@@ -234,6 +238,8 @@ def augmented(images: Tensor, random: Tensor) -> Tensor:
             for picture, (top, left) in zip(padded, corners, strict=True)
         ]
     )
+    if not holes:
+        return images
     pixels = torch.arange(side, device=images.device)
     middle = (random[:, 5:7] * (side + 1)).floor()
     hole = (pixels - middle[:, :, None] + side // 4) // (side // 2) == 0  # (B, 2, s)

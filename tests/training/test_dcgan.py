@@ -41,9 +41,9 @@ def test_each_side_learns_while_the_other_stands_still(
 @pytest.mark.parametrize(
     "changes",
     [
-        {"published": True, "objective": "bce", "spectral": False, "augment": False},
+        {"published": True, "objective": "bce", "spectral": False, "augment": "none"},
         {"penalty": 10.0, "noise": 0.1, "objective": "bce", "smooth": 0.9},
-        {"objective": "lsgan"},
+        {"objective": "lsgan", "augment": "gentle"},
     ],
     ids=["paper", "penalty", "least squares"],
 )
@@ -69,7 +69,7 @@ def test_a_side_that_is_no_power_of_two_is_refused(
 
 def test_noise_fades_in_the_first_half(photos: Path, paintings: Path, tmp_path: Path) -> None:
     made = trainer(
-        photos, paintings, tmp_path / "run", noise=0.2, augment=False, steps=1000, batch_size=4
+        photos, paintings, tmp_path / "run", noise=0.2, augment="none", steps=1000, batch_size=4
     )
     black = torch.zeros(4, 3, 16, 16)
     for done, deviation in ((0, 0.2), (250, 0.1), (500, 0.0), (900, 0.0)):
@@ -135,6 +135,7 @@ def test_augmentation_does_what_its_numbers_say() -> None:
     hole = with_(top=0.5, left=0.5) == 0
     assert hole.all(1).sum() == 64
     assert hole[..., 4:12, 4:12].all()
+    torch.testing.assert_close(augmented(images, still, holes=False), images)
     images.requires_grad_()
     augmented(images, still).sum().backward()
     assert images.grad is not None
