@@ -46,6 +46,48 @@ def hub(results: dict[str, Any]) -> str:
     return table(head, rows) + "\n\n" + on(results["machine"])
 
 
+def training(results: dict[str, Any]) -> str:
+    """Images/s of a training step beside the published loop."""
+    head = ["step", "batch", "width", "published loop", "ours", "ratio"]
+    rows: list[list[object]] = [
+        [
+            r["step"],
+            f"{r['batch']} × {r['size']} px",
+            r["width"],
+            f"{r['published']:.2f} images/s",
+            f"{r['ours']:.2f} images/s",
+            f"{r['ratio']:.2f}",
+        ]
+        for r in results["rows"]
+    ]
+    return table(head, rows) + "\n\n" + on(results["machine"])
+
+
+def inference(results: dict[str, Any]) -> str:
+    """Milliseconds for a picture, by network and size."""
+    sizes = list(dict.fromkeys(r["size"] for r in results["rows"]))
+    times: dict[tuple[str, int], list[object]] = {}
+    for r in results["rows"]:
+        times.setdefault((r["network"], r["width"]), []).append(f"{r['ms']} ms")
+    rows = [[name, width, *found] for (name, width), found in times.items()]
+    return table(["network", "width", *sizes], rows) + "\n\n" + on(results["machine"])
+
+
+def memory(results: dict[str, Any]) -> str:
+    """Memory beyond what the loaded method takes."""
+    head = ["method", "photo", "style", "peak growth"]
+    rows: list[list[object]] = [
+        [
+            r["method"],
+            f"{r['side']}×{r['side']}",
+            f"{r['style_side']}×{r['style_side']}",
+            f"{r['growth_mb']} MB",
+        ]
+        for r in results["rows"]
+    ]
+    return table(head, rows) + "\n\n" + on(results["machine"])
+
+
 def on(machine: dict[str, Any]) -> str:
     """What the figures were measured on, in one line."""
     device = machine["gpu"] or f"{machine['cpu']}, {machine['cores']} cores"
@@ -55,6 +97,9 @@ def on(machine: dict[str, Any]) -> str:
 TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "gatys": ("README.md", gatys),
     "hub": ("docs/hub.md", hub),
+    "training": ("docs/benchmarks.md", training),
+    "inference": ("docs/benchmarks.md", inference),
+    "memory": ("docs/benchmarks.md", memory),
 }
 
 

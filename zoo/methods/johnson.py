@@ -50,7 +50,6 @@ class Johnson(Method):
     checkpoint = "zoo/johnson-starry-night"
     Config = JohnsonConfig
     multiple = 4
-    bf16 = True
     config: JohnsonConfig
 
     def __init__(self, config: JohnsonConfig = JohnsonConfig()) -> None:

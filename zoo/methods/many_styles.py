@@ -59,7 +59,6 @@ class ManyStyles(Method):
     checkpoint = "zoo/many-styles"
     Config = ManyStylesConfig
     multiple = 4
-    bf16 = True
     config: ManyStylesConfig
 
     def __init__(self, config: ManyStylesConfig = ManyStylesConfig()) -> None:

@@ -158,9 +158,8 @@ def run(layers: Layers, images: Tensor, precision: torch.dtype) -> Tensor:
     Args:
         layers: The network.
         images: ``(1, 3, H, W)`` in [0, 1]; 4 divides H and W.
-        precision: Of the convolutions of the residual blocks, which are most of the work. In
-            bfloat16 no pixel of a result moves by more than about 1/255; with the other layers in
-            bfloat16 some would move by ten times that.
+        precision: Of the convolutions of the residual blocks, which are most of the work. With
+            bfloat16 there, 8-bit results move by up to 3; with it everywhere by up to 10.
 
     Returns:
         ``(1, 3, H, W)`` float32.
