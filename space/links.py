@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from space.pictures import preset
 from zoo.form import Field, Form
 
-LONGEST_TEXT = 200
+LONGEST_TEXT = 4096  # a code of a hundred numbers has some 550 characters
 MOST_NUMBERS = 16
 NOTHING = object()
 

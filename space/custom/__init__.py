@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from space.custom import zoo
+from space.custom import explore, zoo
 
 # Name of the tab -> the function that lays it out, given what the tabs share.
-CUSTOM: dict[str, Callable[..., None]] = {"zoo": zoo.build}
+CUSTOM: dict[str, Callable[..., None]] = {explore.NAME: explore.build, "zoo": zoo.build}

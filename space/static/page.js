@@ -35,6 +35,8 @@
     return done;
   };
 
+  Object.assign(sz, {announce, copy});
+
   /* Settings that differ from the usual ones go into the address; nothing else of a visitor's. */
   sz.copyLink = async ([tab, names, usual], values) => {
     const query = new URLSearchParams({tab});
