@@ -45,37 +45,35 @@ class Prior(nn.Module):
             apart with finite force.
     """
 
-    def __init__(self, size: int, memory: int = 256, floor: float = 0.01) -> None:
+    def __init__(self, size: int, memory: int = 64, floor: float = 0.05) -> None:
         super().__init__()
         self.memory, self.floor = memory, floor
-        # First and second moments side by side; a fresh one has nothing against any code.
-        start = torch.cat([torch.zeros(size, 1), torch.eye(size)], 1)
-        self.register_buffer("moments", start)
-        self.moments: Tensor
+        # A fresh one has nothing against any code.
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("covariance", torch.eye(size))
+        self.mean: Tensor
+        self.covariance: Tensor
 
     def forward(self, codes: Tensor) -> Tensor:
         """Mean loss of codes ``(B, size)``, per number of a code."""
-        mean, covariance = self.distribution()
-        away = codes - mean
+        prior = torch.eye(codes.shape[1], device=codes.device)
+        covariance = (self.covariance + self.floor * prior) / (1 + self.floor)
+        away = codes - self.mean
         crowding = (torch.linalg.solve(covariance, away.T).T * away).sum(1)
         ratio = codes.square().sum(1) - crowding - torch.logdet(covariance)
         return 0.5 * ratio.mean() / codes.shape[1]
-
-    def distribution(self) -> tuple[Tensor, Tensor]:
-        """Mean ``(size,)`` and covariance ``(size, size)`` of the latest codes."""
-        mean = self.moments[:, 0]
-        covariance = self.moments[:, 1:] - torch.outer(mean, mean)
-        floor = self.floor * torch.eye(len(mean), device=mean.device)
-        return mean, (covariance + floor) / (1 + self.floor)
 
     @torch.no_grad()
     def update(self, codes: Tensor) -> None:
         """Take in ``codes`` ``(B, size)``, those of all processes."""
         codes = codes.detach()
-        found = torch.cat([codes.mean(0)[:, None], codes.T @ codes / len(codes)], 1)
         processes = distributed.get_world_size() if distributed.is_initialized() else 1
-        share = min(1.0, processes * len(codes) / self.memory)
-        self.moments.lerp_(mean_of_processes(found), share)
+        share = processes * len(codes) / self.memory
+        away = codes - self.mean
+        spread = mean_of_processes(away.T @ away / len(codes))
+        self.covariance.lerp_(spread, min(1.0, share))
+        # A mean that lags pushes codes on in the direction they move, and they swing for ever.
+        self.mean.lerp_(mean_of_processes(codes.mean(0)), min(1.0, 4 * share))
 
 
 def mode_seeking(

@@ -144,7 +144,7 @@ class MUNITTrainer(TranslationTrainer[MUNITRecipe]):
         """Update both auto-encoders, then both discriminators."""
         recipe, a, b = self.recipe, self.net_a, self.net_b
         real_a, real_b = (2 * self.batch(stream) - 1 for stream in (self.a, self.b))
-        size = len(self.prior_a.moments)
+        size = len(self.prior_a.mean)
         drawn_a, drawn_b = self.normal("style_a", size), self.normal("style_b", size)
         with frozen(self.judge_a, self.judge_b):
             with self.autocast():

@@ -27,6 +27,27 @@ NAMES: dict[str, tuple[str, dict[str, Any]]] = {
         "CycleGAN",
         {"width": 4, "blocks": 2, "discriminator_width": 4, "pool": 4, "exposure": 0.5},
     ),
+    "munit": (
+        "MUNIT",
+        {
+            "width": 4,
+            "blocks": 1,
+            "discriminator_width": 4,
+            "discriminator_scales": 2,
+            "mode_seeking_weight": 0.01,
+        },
+    ),
+    "drit": (
+        "DRIT",
+        {
+            "width": 4,
+            "discriminator_width": 4,
+            "discriminator_scales": 2,
+            "discriminator_rate": 0.01,
+            "latent_weight": 1.0,
+            "mode_seeking_weight": 0.01,
+        },
+    ),
     "cartoongan": (
         "CartoonGAN",
         {

@@ -1,0 +1,151 @@
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from tests.training.toys import recipe_of, run_in, trainer_of
+from training.codes import Prior, guided_to_random, mode_seeking, spread, steadiness
+from training.munit import MUNITRecipe, MUNITTrainer
+from zoo import codes
+from zoo.codes import Coded
+from zoo.method import Direction
+from zoo.nn.vgg import vgg19
+
+
+def trainer(photos: Path, paintings: Path, folder: Path, **changes: object) -> MUNITTrainer:
+    made = trainer_of("munit", recipe_of("munit", photos, paintings, **changes), run_in(folder))
+    assert isinstance(made, MUNITTrainer)
+    return made
+
+
+def test_the_defaults_are_the_papers() -> None:
+    recipe = MUNITRecipe(domain_a=Path("a"), domain_b=Path("b"))
+    assert recipe.rate(99_999) == 1e-4
+    assert recipe.rate(100_000) == 5e-5
+    assert recipe.rate(999_999) == 1e-4 / 2**9
+    weights = recipe.reconstruction_weight, recipe.content_weight, recipe.style_weight
+    assert (*weights, recipe.cycle_weight) == (10, 1, 1, 10)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cycle_weight": 0.0, "mode_seeking_weight": 0.0, "published": True},
+        {
+            "objective": "hinge",
+            "spectral": True,
+            "spectral_generators": True,
+            "discriminator_rate": 4.0,
+        },
+    ],
+)
+def test_a_step_moves_both_sides_and_breaks_no_graph(
+    photos: Path, paintings: Path, tmp_path: Path, changes: dict[str, object]
+) -> None:
+    made = trainer(photos, paintings, tmp_path / "run", **changes)
+    sides: tuple[nn.Module, ...] = (made.method, made.judge_a, made.judge_b)
+    before = [[p.detach().clone() for p in side.parameters()] for side in sides]
+    with torch.autograd.set_detect_anomaly(True):
+        losses = made.step()
+    assert all(torch.isfinite(loss) for loss in losses.values())
+    for side, old in zip(sides, before, strict=True):
+        moved = [not torch.equal(p, q) for p, q in zip(side.parameters(), old, strict=True)]
+        assert sum(moved) >= 0.8 * len(moved)  # a hinge may leave a fresh last bias where it is
+    bounded = [m for m in made.method.modules() if parametrize.is_parametrized(m)]
+    assert bool(bounded) == bool(changes.get("spectral_generators"))
+    assert made.sample().shape == (2 * 5 * made.columns, 3, 32, 32)
+
+
+def test_codes_elsewhere_are_drawn_to_the_prior() -> None:
+    """Codes that a free map makes of pictures end with mean 0 and covariance 1."""
+    torch.manual_seed(0)
+    shift, scale = torch.tensor([1.5, -1.0, 0.2]), torch.tensor([0.3, 0.5, 2.5])
+    network = nn.Linear(3, 3)
+    nn.init.eye_(network.weight)
+    with torch.no_grad():
+        network.bias.copy_(shift)
+    prior, optimizer = Prior(3), torch.optim.Adam(network.parameters(), 0.002)
+    for _ in range(3000):
+        found = network(scale * torch.randn(4, 3))
+        loss = prior(found)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        prior.update(found)
+    with torch.no_grad():
+        found = network(scale * torch.randn(4000, 3))
+    assert found.mean(0).abs().max() < 0.2
+    spread = torch.linalg.eigvalsh(torch.cov(found.T))
+    assert 0.6 < spread.min() <= spread.max() < 1.5
+
+
+def test_the_prior_is_the_divergence_of_normal_distributions() -> None:
+    torch.manual_seed(0)
+    prior = Prior(2, floor=0.0)
+    found = torch.tensor([0.5, -1.0]) + torch.randn(500, 2) @ torch.tensor([[0.6, 0.3], [0, 1.4]])
+    assert prior(found) == pytest.approx(0, abs=1e-5)  # a fresh one knows no better
+    for _ in range(2):  # the second time around the mean that it knows
+        prior.update(found)
+    known = torch.distributions.MultivariateNormal(found.mean(0), torch.cov(found.T))
+    start = torch.distributions.MultivariateNormal(torch.zeros(2), torch.eye(2))
+    expected = torch.distributions.kl_divergence(known, start) / 2  # per number of a code
+    assert prior(found) == pytest.approx(float(expected), rel=1e-2)
+
+
+def test_mode_seeking_is_the_ratio_of_the_paper() -> None:
+    first, second = torch.zeros(2, 3, 4, 4), torch.full((2, 3, 4, 4), 0.5)
+    second[1] = 0.25
+    codes = torch.zeros(2, 8), torch.ones(2, 8)
+    assert mode_seeking(first, second, *codes, eps=0.0) == pytest.approx((2 + 4) / 2)
+    assert torch.isfinite(mode_seeking(first, first, *codes))
+
+
+class Tints(Coded):
+    """A method of no weights: the first three numbers of a code are a tint."""
+
+    code_size = 8
+
+    def __init__(self, depth: float = 0.15, shift: float = 0.0) -> None:
+        self.depth, self.shift = depth, shift
+
+    def render(
+        self, content: Tensor | None, codes: Tensor, direction: Direction = "AtoB"
+    ) -> Tensor:
+        assert content is not None
+        return (content + self.depth * codes[:, :3, None, None]).clamp(0, 1)
+
+    def code_of(self, style: Tensor, direction: Direction = "AtoB") -> Tensor:
+        tint = (style.mean((2, 3)) - 0.5) / 0.15 + self.shift
+        return torch.cat([tint, torch.zeros(1, 5)], 1)
+
+
+class Jumps(Tints):
+    """Results that leap to and fro on the way between two codes."""
+
+    def render(
+        self, content: Tensor | None, codes: Tensor, direction: Direction = "AtoB"
+    ) -> Tensor:
+        return super().render(content, torch.sign(torch.sin(25 * codes)), direction)
+
+
+def pictures(count: int, seed: int) -> list[Tensor]:
+    source = torch.Generator().manual_seed(seed)
+    small = 0.3 + 0.4 * torch.rand(count, 3, 6, 6, generator=source)
+    return list(small.repeat_interleave(8, 2).repeat_interleave(8, 3).split(1))
+
+
+def test_the_gates_tell_a_sound_method_from_a_broken_one() -> None:
+    encoder, sound = vgg19(), Tints()
+    contents = pictures(6, 0)
+    styles = [p for one, c in zip(pictures(6, 1), codes.sample(7, 6, 8), strict=True)
+              for p in [sound.render(one, c[None])]]  # fmt: skip
+    collapsed = Tints(depth=1e-4)
+    floor = 0.1 * spread(sound, contents[0], "AtoB", encoder, 4)
+    assert spread(collapsed, contents[0], "AtoB", encoder, 4) < floor
+    assert steadiness(sound, contents[0], "AtoB", encoder) > 0.9
+    assert steadiness(Jumps(), contents[0], "AtoB", encoder) < 0.7
+    assert guided_to_random(sound, contents, styles, "AtoB", encoder) <= 1.2
+    elsewhere = Tints(shift=6.0)
+    assert guided_to_random(elsewhere, contents, styles, "AtoB", encoder) > 1.2
