@@ -563,9 +563,11 @@ class ExploreTab:
                 site.last_photo: asked.inputs.get("content") or gr.skip(),
             }
             try:
-                yield from self._follow(job, asked, rows, sheet, place)
+                # The browser may see the last of several quick updates alone: that one has all.
+                for updates, last in self._follow(job, asked, rows, sheet, place):
+                    yield updates | idle if last else updates
             except ZooError as error:
-                yield {self.status: "", where: status.alert(tell(language, error))}
+                yield idle | {self.status: "", where: status.alert(tell(language, error))}
             except Exception:
                 reference = uuid.uuid4().hex[:8]
                 log.exception("reference %s", reference)
@@ -575,12 +577,11 @@ class ExploreTab:
                     "try again; if it happens again, report reference {reference}.",
                     reference=reference,
                 )
-                yield {self.status: "", where: status.alert(words)}
+                yield idle | {self.status: "", where: status.alert(words)}
             finally:
                 job.stop()
                 if site.running.get(key) is job:
                     del site.running[key]
-            yield idle
 
         return run
 
@@ -593,8 +594,8 @@ class ExploreTab:
 
     def _follow(
         self, job: Job, asked: Asked, rows: Sequence[Row], sheet: Sheet, place: str
-    ) -> Iterator[Updates]:
-        """What changes on the page while the pictures are drawn."""
+    ) -> Iterator[tuple[Updates, bool]]:
+        """What changes on the page while the pictures are drawn, and whether that is all."""
         language, told = asked.language, ""
         drawn: list[Drawing] = []
         for state in job.follow():
@@ -608,7 +609,8 @@ class ExploreTab:
                 words = "Stopped. Nothing was changed."
                 if drawn:
                     words = "Stopped. What was drawn is kept."
-                yield {self.status: status.plain(say(language, words))}
+                shown = self._show(placed(sheet, place, drawn), drawn[0]) if drawn else {}
+                yield shown | {self.status: status.plain(say(language, words))}, True
                 return
             if isinstance(state, Finished):
                 sheet = placed(sheet, place, drawn)
@@ -628,7 +630,7 @@ class ExploreTab:
                 words = status.doing(language, state, asked.model.repo_id)
             if words != told:
                 told = updates[self.status] = words
-            yield updates or {self.status: gr.skip()}
+            yield updates or {self.status: gr.skip()}, False
 
     def _finish(
         self,
@@ -638,15 +640,14 @@ class ExploreTab:
         drawn: Sequence[Drawing],
         line: str,
         moving: bool,
-    ) -> Iterator[Updates]:
+    ) -> Iterator[tuple[Updates, bool]]:
         if moving:
-            yield self._show(sheet, drawn[0]) | {
-                self.status: status.bar(say(language, "Making the animation"))
-            }
+            words = status.bar(say(language, "Making the animation"))
+            yield self._show(sheet, drawn[0]) | {self.status: words}, False
             record = state.progress.record
             text = record.json() if record else ""
             sheet = replace(sheet, animations=animate([one.path for one in drawn], text))
-        yield self._show(sheet, drawn[0]) | {self.status: line}
+        yield self._show(sheet, drawn[0]) | {self.status: line}, True
 
     def _show(self, sheet: Sheet, current: Drawing) -> Updates:
         """The sheet in the browser, ``current`` large."""
