@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -289,9 +288,8 @@ def test_draw_pick_walk_and_keep_a_code(
     page.click("#explore-go")
     page.wait_for_selector(".sz-samples li >> nth=2")
     ready(visitor)
-    assert page.locator(".sz-samples label").all_inner_texts() == [
-        "Pick seed 11", "Pick seed 12", "Pick seed 13"
-    ]  # fmt: skip
+    labels = page.locator(".sz-samples label").all_inner_texts()
+    assert [label.split() for label in labels] == [["Pick", "seed", str(n)] for n in (11, 12, 13)]
     first = sources(visitor)
     assert len(set(first)) == 3
 
@@ -315,7 +313,8 @@ def test_draw_pick_walk_and_keep_a_code(
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     with page.expect_download() as download:
         page.click(".sz-save")
-    with Image.open(download.value.path()) as picture:
+    shown = download.value.path()
+    with Image.open(shown) as picture:
         record = json.loads(picture.info["parameters"])
     code = page.input_value(".sz-code textarea")
     assert record["settings"]["code"] == code
@@ -332,7 +331,7 @@ def test_draw_pick_walk_and_keep_a_code(
     assert page.input_value(".sz-code textarea") == code
     with page.expect_download() as download:
         page.click(".sz-save")
-    with Image.open(download.value.path()) as same, Image.open(Path(str(picture.filename))) as was:
+    with Image.open(download.value.path()) as same, Image.open(shown) as was:
         assert same.tobytes() == was.tobytes()
 
     # The same seed, the same grid.
