@@ -60,10 +60,13 @@ def site(registered: None, runtime: Runtime) -> Site:
 @pytest.fixture(scope="module")
 def tab(site: Site) -> ExploreTab:
     made: list[ExploreTab] = []
+
+    def keep(given: Site) -> ExploreTab:
+        made.append(ExploreTab(given))
+        return made[0]
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            explore, "ExploreTab", lambda given: made.append(ExploreTab(given)) or made[0]
-        )
+        patch.setattr(explore, "ExploreTab", keep)
         build_app(site.runtime, site)
     return made[0]
 
@@ -139,7 +142,7 @@ def test_a_way_leads_from_one_picked_picture_to_the_other(tab: ExploreTab) -> No
     assert len({pixels(one) for one in sheet.way}) == 4
     for path, kind in zip(sheet.animations, ("WEBP", "GIF"), strict=True):
         with Image.open(path) as moving:
-            assert (moving.format, moving.n_frames) == (kind, 6)
+            assert (moving.format, getattr(moving, "n_frames", 1)) == (kind, 6)
             record = moving.getexif()[0x010E] if kind == "WEBP" else moving.info["comment"]
             assert json.loads(record)["method"] == "munit"
 
