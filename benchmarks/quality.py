@@ -212,6 +212,12 @@ def main(
     }
     for name, value in faults_of(repaint, pictures, style_pictures).items():
         metrics.append(Metric(name=words[name], value=value, features="pixels", data=data))
+    untouched = faults_of(lambda photo, _: photo, pictures, style_pictures)
+    for name in ("color_drift", "contrast"):  # of the others a photo has none
+        words_of_photo = f"{words[name]}, of the photo"
+        metrics.append(
+            Metric(name=words_of_photo, value=untouched[name], features="pixels", data=data)
+        )
     rounded = [asdict(metric) | {"value": float(f"{metric.value:.4g}")} for metric in metrics]
     for metric in rounded:
         print(f"{metric['name']:45} {metric['value']}")
