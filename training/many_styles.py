@@ -34,7 +34,11 @@ class ManyStylesRecipe(PerceptualRecipe):
 
 
 class ManyStylesTrainer(PerceptualTrainer[ManyStylesRecipe]):
-    """Every photo of a batch has a style of its own, and all come equally often."""
+    """Every photo of a batch has a style of its own, and all come equally often.
+
+    Differs from the paper: the encoder is VGG-19, as for all methods here, not VGG-16; and the
+    objective of a style is divided by what untouched photos have, so that no style drowns others.
+    """
 
     columns = 8
 
