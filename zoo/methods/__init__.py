@@ -3,9 +3,15 @@
 from zoo.errors import UnknownMethodError
 from zoo.method import Method
 from zoo.methods.adain import AdaIN
+from zoo.methods.fast_photo_style import FastPhotoStyle
 from zoo.methods.gatys import Gatys
+from zoo.methods.johnson import Johnson
+from zoo.methods.many_styles import ManyStyles
+from zoo.methods.style_swap import StyleSwap
 
-METHODS: dict[str, type[Method]] = {method.name: method for method in (Gatys, AdaIN)}
+METHODS: dict[str, type[Method]] = {
+    method.name: method for method in (Gatys, Johnson, ManyStyles, StyleSwap, AdaIN, FastPhotoStyle)
+}
 
 
 def get_method(name: str) -> type[Method]:

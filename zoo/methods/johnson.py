@@ -47,7 +47,7 @@ class Johnson(Method):
         2016,
         "1603.08155",
     )
-    checkpoint = "zoo/johnson-starry-night"
+    checkpoint = "zoo/johnson-great-wave"
     Config = JohnsonConfig
     multiple = 4
     config: JohnsonConfig
