@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 SETTLE = 12.0  # seconds after the start before anything is measured: the first page comes first
 BUDGET = 15.0  # seconds that one measurement may take
+SIZE = 256  # of the photo that is measured: a method in one step cannot give way in the middle
 ASPECT = 2 / 3  # of the photo that an estimate is for
 
 
@@ -126,7 +127,7 @@ def sample_inputs(form: Form) -> dict[str, Any]:
         if field.kind == "picture" and field.required
     }
     if "size" in form.by_name:
-        inputs["size"] = form.by_name["size"].default
+        inputs["size"] = SIZE
     if "steps" in form.by_name:
         inputs["steps"] = form.by_name["steps"].low
     return inputs
