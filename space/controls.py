@@ -9,7 +9,7 @@ import gradio as gr
 
 from space import parts
 from space.components import Dropdown, Number, Radio, Slider
-from space.pictures import PRESETS, check_upload, picture_box, preset
+from space.pictures import check_upload, offered, picture_box, preset
 from space.words import t
 from zoo.form import Field
 
@@ -103,7 +103,7 @@ def number(item: Field, words: dict[str, Any]) -> Any:
 def picture(item: Field, elem_id: str) -> Entry:
     """A box for one picture; with examples to pick from where there are some for this field."""
     photo = item.name == "content"
-    examples = () if photo else PRESETS.get(item.name, ())
+    examples = offered(item)
     if not examples:
         height = 300 if photo else 180
         box = picture_box(item.label, elem_id, photo=photo, height=height)

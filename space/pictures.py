@@ -11,6 +11,7 @@ import gradio as gr
 from space.components import SafeImage
 from space.words import say, spoken, t, tell
 from zoo.errors import InputError
+from zoo.form import Field
 from zoo.images import open_picture
 
 log = logging.getLogger(__name__)
@@ -68,13 +69,21 @@ PAINTINGS = tuple(
     }.items()
 )
 
+STYLE_PHOTOS = tuple(reversed(PHOTOS))  # the night sky first: what it does is seen at once
 # Which picture fields come with examples: photos as a strip of buttons, styles as a picker.
-PRESETS = {"content": PHOTOS, "style": PAINTINGS}
+PRESETS = {"content": PHOTOS, "style": PAINTINGS + STYLE_PHOTOS}
 
 
 def preset(field: str, wanted: object) -> Preset | None:
     """The example of that id; what the browser sends is free text."""
     return next((p for p in PRESETS.get(field, ()) if p.id == wanted), None)
+
+
+def offered(field: Field) -> tuple[Preset, ...]:
+    """The examples in a field's picker."""
+    if field.name != "style":
+        return ()
+    return STYLE_PHOTOS if field.photo else PAINTINGS
 
 
 def picture_box(label: str, elem_id: str, *, photo: bool, height: int) -> SafeImage:

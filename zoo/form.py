@@ -48,9 +48,11 @@ class Picture:
         over: Name of the picture whose regions this one marks. Then it is a label map: each colour
             is a label, and the method gets ``(1, 1, H, W)`` whole numbers that mean the same in
             all label maps of a call. A call has all label maps of a form or none.
+        photo: Whether a photo is meant where another method takes a painting.
     """
 
     over: str = ""
+    photo: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +70,7 @@ class Field:
     description: str = ""
     control: Control = Control()
     over: str = ""  # a label map for the picture of that name
+    photo: bool = False  # a photo, not a painting
 
     @property
     def is_picture(self) -> bool:
@@ -227,6 +230,7 @@ def _field(parameter: inspect.Parameter, hint: Any) -> tuple[Field, Any]:
         description=info.description or "",
         control=next((e for e in extras if isinstance(e, Control)), Control()),
         over=picture.over if picture else "",
+        photo=picture.photo if picture else False,
     )
     return field, (column, ... if required else default)
 

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.form import Control, Picture
-from zoo.method import Content, Method, Paper, Strength, Style
+from zoo.method import Content, Method, Paper, Strength
 from zoo.nn.blocks import Pool, conv, encode
 from zoo.nn.vgg import CHANNELS, CONVS_PER_STAGE, VGG19, Weights, vgg19
 
@@ -39,6 +39,13 @@ STEPS = tuple(
     (dy, dx) for dy in range(REACH + 1) for dx in range(-REACH, REACH + 1) if (dy, dx) >= (0, 0)
 )
 BETA = 0.9999
+
+
+PhotoStyle = Annotated[
+    Tensor,
+    Picture(photo=True),
+    Field(title="Style picture", description="The photo whose light and colours to borrow."),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +127,7 @@ class FastPhotoStyle(Method):
     def forward(
         self,
         content: Content,
-        style: Style,
+        style: PhotoStyle,
         *,
         strength: Strength = 1.0,
         smoothing: Annotated[
