@@ -133,7 +133,7 @@ def publish(
             "seed": recipe["seed"],
             "code_version": code_version(),
             "device": facts["device"],
-            "seconds": facts["seconds"],
+            "seconds": float(facts["seconds"]),
             "metrics": tuple(metrics),
             "limits": tuple(limits),
             "departures": tuple(departures([inspect.getmodule(type(method)), trainer])),
