@@ -61,13 +61,13 @@ def empty_result(text: str) -> gr.HTML:
     """What stands in the place of a result before there is one."""
     return gr.HTML(
         value="",
-        text=text,
         elem_classes="sz-empty-block",
         html_template="""<div class="sz-empty"><svg viewBox="0 0 64 48" aria-hidden="true">
           <rect x="3" y="3" width="58" height="42" rx="3" fill="none" stroke="currentColor"
           stroke-width="2.500"/><circle cx="19" cy="16" r="5" fill="currentColor" opacity=".55"/>
           <path d="M5 42 23 25l11 9 10-11 15 17" fill="none" stroke="currentColor"
-          stroke-width="2.500" stroke-linejoin="round"/></svg><p>${sz.t(text)}</p></div>""",
+          stroke-width="2.500" stroke-linejoin="round"/></svg><p>"""
+        f"${{sz.t({literal(text)})}}</p></div>",
         js_on_load="",
     )
 
@@ -153,21 +153,19 @@ def log_slider(
     label: str, info: str, low: float, high: float, value: float, elem_id: str
 ) -> gr.HTML:
     """A slider over powers of ten that shows the number itself; its value is that number."""
+    box = f"{elem_id}-number"
     return gr.HTML(
         value=value,
         label=t(label),
-        name=label,
-        info=info,
-        box=f"{elem_id}-number",
-        low=math.log10(low),
-        high=math.log10(high),
         elem_id=elem_id,
         elem_classes="sz-log-block",
-        html_template="""<div class="sz-log"><div><label for="${box}">${sz.t(name)}</label>
-          <input type="number" id="${box}" step="any" min="${10 ** low}" max="${10 ** high}">
-          </div><p>${sz.t(info)}</p>
-          <input type="range" min="${low}" max="${high}" step="0.05" aria-label="${sz.t(name)}">
-          </div>""",
+        # Written into the template for the reason given in :func:`picker`.
+        html_template=f"""<div class="sz-log"><div>
+          <label for="{box}">${{sz.t({literal(label)})}}</label>
+          <input type="number" id="{box}" step="any" min="{low}" max="{high}">
+          </div><p>${{sz.t({literal(info)})}}</p>
+          <input type="range" min="{math.log10(low):g}" max="{math.log10(high):g}" step="0.05"
+          aria-label="${{sz.t({literal(label)})}}"></div>""",
         js_on_load="""const range = () => element.querySelector('input[type=range]');
         const number = () => element.querySelector('input[type=number]');
         const tidy = (value) => Number(Number(value).toPrecision(2));
