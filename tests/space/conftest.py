@@ -203,13 +203,15 @@ class Visit:
 
 
 @pytest.fixture
-def visit(chromium: Any, address: str) -> Iterator[Callable[..., Visit]]:
+def visit(chromium: Any, request: pytest.FixtureRequest) -> Iterator[Callable[..., Visit]]:
     """Makes visitors with an empty cache: ``visit(width=390, dark=True, locale="zh-TW")``."""
     with ExitStack() as stack:
 
         def make(
-            *, width: int = 1440, dark: bool = False, locale: str = "en-US", at: str = address
+            *, width: int = 1440, dark: bool = False, locale: str = "en-US", at: str = ""
         ) -> Visit:
+            # Only now: a test of another site may have other methods registered meanwhile.
+            at = at or request.getfixturevalue("address")
             context = chromium.new_context(
                 viewport={"width": width, "height": 900 if width > 640 else 844},
                 color_scheme="dark" if dark else "light",
