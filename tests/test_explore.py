@@ -1,6 +1,7 @@
 """Codes out of codes, and a picture of each."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -79,7 +80,7 @@ def test_pictures_of_codes_and_of_a_style_have_records_of_their_own(kind: type) 
     pipeline = Pipeline(method)
     photo, style = Image.effect_noise((50, 40), 80), Image.effect_noise((64, 64), 80)
     (code,) = CODES.of_seeds(7, 1)
-    rows = [{"code": code, "seed": 7}, {"style": style}]
+    rows: list[dict[str, Any]] = [{"code": code, "seed": 7}, {"style": style}]
     looks = list(draw(pipeline, rows=rows, content=photo, size=48, direction="BtoA"))
     assert [(look.number, look.total, len(look.made)) for look in looks] == [(1, 2, 1), (2, 2, 2)]
     first, second = looks[-1].made

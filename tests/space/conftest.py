@@ -31,6 +31,8 @@ from space.hub import Shelf
 from space.pictures import EXAMPLES
 from space.serve import listen, make_site
 from tests.hub.serving import Serving as HubServing
+from zoo.method import Method
+from zoo.methods import METHODS
 from zoo.runtime import Runtime
 
 PHOTO = EXAMPLES / "photos" / "cat.jpg"
@@ -70,6 +72,19 @@ def address(runtime: Runtime) -> Iterator[str]:
     """The site, served from this process."""
     with serving(runtime, Shelf()) as found:
         yield found
+
+
+@contextmanager
+def only(*methods: type[Method]) -> Iterator[None]:
+    """Register these methods alone; afterwards all others are back, in their order."""
+    before = dict(METHODS)
+    METHODS.clear()
+    METHODS.update({method.name: method for method in methods})
+    try:
+        yield
+    finally:
+        METHODS.clear()
+        METHODS.update(before)
 
 
 @contextmanager

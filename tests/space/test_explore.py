@@ -16,10 +16,9 @@ from space.custom.explore import Drawing, ExploreTab, Sheet
 from space.hub import Shelf
 from space.jobs import Job
 from space.tab import Site
-from tests.space.conftest import PAINTING, PHOTO, Visit, serving
+from tests.space.conftest import PAINTING, PHOTO, Visit, only, serving
 from tests.space.test_site import violations
 from zoo import checkpoint
-from zoo.methods import METHODS
 from zoo.methods.dcgan import DCGAN, DCGANConfig
 from zoo.methods.gatys import Gatys
 from zoo.methods.munit import MUNIT, MUNITConfig
@@ -45,11 +44,8 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
                 torch.nn.init.kaiming_normal_(weight)
         checkpoint.save(portraits, shipped / "dcgan")
         patch.setattr(checkpoint, "SHIPPED", shipped)
-        for name in list(METHODS):
-            patch.delitem(METHODS, name)
-        for method in (Gatys, MUNIT, DCGAN):
-            patch.setitem(METHODS, method.name, method)
-        yield
+        with only(Gatys, MUNIT, DCGAN):
+            yield
 
 
 @pytest.fixture(scope="module")
@@ -240,13 +236,10 @@ def test_a_link_brings_its_settings_back(tab: ExploreTab) -> None:
     assert updates[tab.code] == code
 
 
-def test_without_a_method_that_has_codes_there_is_no_such_tab(
-    registered: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("munit", "dcgan"):
-        monkeypatch.delitem(METHODS, name)
-    site = share(Runtime("cpu"))
-    page = build_app(site.runtime, site)
+def test_without_a_method_that_has_codes_there_is_no_such_tab(registered: None) -> None:
+    with only(Gatys):
+        site = share(Runtime("cpu"))
+        page = build_app(site.runtime, site)
     assert explore.NAME not in site.others
     assert not any(getattr(block, "elem_id", "") == "tab-explore" for block in page.blocks.values())
 

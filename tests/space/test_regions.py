@@ -17,12 +17,11 @@ from space.app import share
 from space.hub import Shelf
 from space.regions import LONGEST, PREFIX, painted_on, shown
 from space.tab import Tab
-from tests.space.conftest import PAINTING, PHOTO, Visit, serving, wait_until
+from tests.space.conftest import PAINTING, PHOTO, Visit, only, serving, wait_until
 from tests.space.test_site import violations
 from zoo import checkpoint
 from zoo.errors import InputError
 from zoo.form import Field
-from zoo.methods import METHODS
 from zoo.methods.fast_photo_style import FastPhotoStyle
 from zoo.regions import PALETTE
 from zoo.runtime import Runtime
@@ -38,13 +37,14 @@ CODES = {name: "#{:02x}{:02x}{:02x}".format(*color) for name, color in PALETTE.i
 def registered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The method with random weights, as the only one of the site."""
     shipped = tmp_path_factory.mktemp("shipped")
-    with torch.random.fork_rng(), pytest.MonkeyPatch.context() as patch:
+    with (
+        torch.random.fork_rng(),
+        pytest.MonkeyPatch.context() as patch,
+        only(FastPhotoStyle),
+    ):
         torch.manual_seed(0)
         checkpoint.save(FastPhotoStyle(), shipped / "photo-wct")
         patch.setattr(checkpoint, "SHIPPED", shipped)
-        for name in list(METHODS):
-            patch.delitem(METHODS, name)
-        patch.setitem(METHODS, NAME, FastPhotoStyle)
         yield
 
 
