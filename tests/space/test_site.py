@@ -41,6 +41,7 @@ def test_a_photo_becomes_a_painting(visit: Visits, photo: Path) -> None:
     page = visitor.page
     visitor.upload(photo)
     # An uploaded painting takes the place of the picked one.
+    page.wait_for_timeout(1000)  # Gradio can drop an update that comes close to another's
     page.set_input_files("#gatys-style input[type=file]", PAINTING)
     page.wait_for_selector("#gatys-style img")
     page.wait_for_function("!document.querySelector('#gatys-style-pick input:checked')")
