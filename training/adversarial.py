@@ -21,7 +21,7 @@ from torch import Tensor, distributed, nn
 from torch.nn import functional as F
 
 from training.loop import Trainer
-from training.recipe import Recipe, Run
+from training.recipe import BatchSize, Cooldown, LoadSize, Recipe, Run
 
 Objective = Literal["lsgan", "hinge", "bce"]
 N = TypeVar("N", bound=nn.Module)
@@ -31,24 +31,10 @@ N = TypeVar("N", bound=nn.Module)
 class AdversarialRecipe(Recipe):
     """What all adversarial recipes share; the rate is constant, then falls in a line to 0."""
 
-    batch_size: Annotated[
-        int, Field(ge=1, le=4096, description="Pictures a step, for each process.")
-    ] = 1
-    load_size: Annotated[
-        int,
-        Field(
-            ge=16,
-            le=4096,
-            description="Shorter side in pixels that pictures are shrunk to before cropping.",
-        ),
-    ] = 286
+    batch_size: BatchSize = 1
+    load_size: LoadSize = 286
     lr: Annotated[float, Field(gt=0, le=1, description="Learning rate of the generators.")] = 2e-4
-    cooldown: Annotated[
-        float,
-        Field(
-            ge=0, le=1, description="Share of the steps, at the end, in which the rate goes to 0."
-        ),
-    ] = 0.5
+    cooldown: Cooldown = 0.5
     halve_every: Annotated[
         int, Field(ge=0, le=10**8, description="Steps after which the rate halves; 0 never.")
     ] = 0

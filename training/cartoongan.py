@@ -36,7 +36,7 @@ from training.adversarial import (
 from training.cli import main
 from training.data import Pack, open_pack
 from training.discriminators import cartoon
-from training.recipe import Photos, Run
+from training.recipe import Cooldown, Photos, Run
 from zoo import checkpoint
 from zoo.card import Metric
 from zoo.color import luminance
@@ -82,12 +82,7 @@ class CartoonGANRecipe(AdversarialRecipe):
         float,
         Field(gt=0, le=1e4, description="Rate at the start of the warm-up, as a multiple of lr."),
     ] = 20.0
-    cooldown: Annotated[
-        float,
-        Field(
-            ge=0, le=1, description="Share of the steps, at the end, in which the rate goes to 0."
-        ),
-    ] = 100 / 220
+    cooldown: Cooldown = 100 / 220
     pool: Annotated[
         int,
         Field(

@@ -27,7 +27,7 @@ from training.cli import main
 from training.data import open_pack
 from training.discriminators import pyramid
 from training.faults import diversity, memorisation, nearest
-from training.recipe import Run
+from training.recipe import BatchSize, Cooldown, LoadSize, Run
 from zoo import images
 from zoo.card import Metric
 from zoo.errors import CheckpointError, InputError
@@ -49,26 +49,12 @@ class DCGANRecipe(AdversarialRecipe):
 
     portraits: Annotated[Path, Field(description="Folder of pictures, or a pack of one.")]
     steps: Annotated[int, Field(ge=1, le=10**8, description="Optimiser steps.")] = 40_000
-    batch_size: Annotated[
-        int, Field(ge=1, le=4096, description="Pictures a step, for each process.")
-    ] = 64
+    batch_size: BatchSize = 64
     size: Annotated[
         int, Field(ge=16, le=1024, description="Side of the pictures in pixels, a power of two.")
     ] = 64
-    load_size: Annotated[
-        int,
-        Field(
-            ge=16,
-            le=4096,
-            description="Shorter side in pixels that pictures are shrunk to before cropping.",
-        ),
-    ] = 72
-    cooldown: Annotated[
-        float,
-        Field(
-            ge=0, le=1, description="Share of the steps, at the end, in which the rate goes to 0."
-        ),
-    ] = 0.0
+    load_size: LoadSize = 72
+    cooldown: Cooldown = 0.0
     objective: Annotated[
         Objective, Field(description="What the sides play for: least squares, hinge or entropy.")
     ] = "hinge"

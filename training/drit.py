@@ -26,7 +26,7 @@ from training.adversarial import (
 from training.cli import main
 from training.codes import Prior, mode_seeking, sheet
 from training.discriminators import MultiScale
-from training.recipe import Run
+from training.recipe import LoadSize, Run
 from zoo.methods.drit import DRIT, DRITConfig, Mode
 from zoo.nn.translation import Norm, block, initialise, spectral
 
@@ -53,14 +53,7 @@ class DRITRecipe(TranslationRecipe):
     size: Annotated[
         int, Field(ge=16, le=2048, description="Side of the training crop in pixels.")
     ] = 216
-    load_size: Annotated[
-        int,
-        Field(
-            ge=16,
-            le=4096,
-            description="Shorter side in pixels that pictures are shrunk to before cropping.",
-        ),
-    ] = 256
+    load_size: LoadSize = 256
     lr: Annotated[float, Field(gt=0, le=1, description="Learning rate of the generators.")] = 1e-4
     weight_decay: Annotated[
         float, Field(ge=0, le=1, description="Pull of the weights to 0, added to the gradient.")

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from training.cli import main
 from training.loop import Trainer
 from training.losses import NormalisedEncoder
-from training.recipe import Photos, Recipe, Run
+from training.recipe import LoadSize, Photos, Recipe, Run
 from zoo.methods.fast_photo_style import LEVELS, FastPhotoStyle
 from zoo.nn.blocks import Pool, encode
 from zoo.nn.vgg import vgg19
@@ -25,14 +25,7 @@ class FastPhotoStyleRecipe(Recipe):
     """Train FastPhotoStyle: decoders that give photos back (section 3.1 of arXiv:1802.06474)."""
 
     photos: Photos
-    load_size: Annotated[
-        int,
-        Field(
-            ge=16,
-            le=4096,
-            description="Shorter side in pixels that pictures are shrunk to before cropping.",
-        ),
-    ] = 256
+    load_size: LoadSize = 256
     feature_weight: Annotated[
         float, Field(ge=0, le=1e6, description="Weight of giving features back; pixels have 1.")
     ] = 0.01

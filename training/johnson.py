@@ -17,7 +17,7 @@ from training.cli import main
 from training.data import content_hash
 from training.loop import Trainer
 from training.losses import PerceptualLoss
-from training.recipe import Photos, Recipe, Run
+from training.recipe import BatchSize, LoadSize, Photos, Recipe, Run
 from zoo import images
 from zoo.color import luminance
 from zoo.methods.gatys import CONTENT_LAYER, STYLE_LAYERS
@@ -40,17 +40,8 @@ class PerceptualRecipe(Recipe):
 
     photos: Photos
     steps: Annotated[int, Field(ge=1, le=10**8, description="Optimiser steps.")] = 40_000
-    batch_size: Annotated[
-        int, Field(ge=1, le=4096, description="Pictures a step, for each process.")
-    ] = 4
-    load_size: Annotated[
-        int,
-        Field(
-            ge=16,
-            le=4096,
-            description="Shorter side in pixels that pictures are shrunk to before cropping.",
-        ),
-    ] = 256
+    batch_size: BatchSize = 4
+    load_size: LoadSize = 256
     width: Annotated[int, Field(ge=1, le=512, description="Channels of the first layer.")] = 32
     lr: Annotated[float, Field(gt=0, le=1, description="Learning rate of Adam.")] = 1e-3
     objective: Annotated[

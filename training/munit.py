@@ -27,7 +27,7 @@ from training.adversarial import (
 from training.cli import main
 from training.codes import Prior, mode_seeking, sheet
 from training.discriminators import MultiScale
-from training.recipe import Run
+from training.recipe import Cooldown, LoadSize, Run
 from zoo.methods.munit import MUNIT, MUNITConfig
 from zoo.nn.translation import initialise, spectral
 
@@ -37,21 +37,9 @@ class MUNITRecipe(TranslationRecipe):
     """Train MUNIT: many translations of a picture, each with a code (arXiv:1804.04732)."""
 
     steps: Annotated[int, Field(ge=1, le=10**8, description="Optimiser steps.")] = 1_000_000
-    load_size: Annotated[
-        int,
-        Field(
-            ge=16,
-            le=4096,
-            description="Shorter side in pixels that pictures are shrunk to before cropping.",
-        ),
-    ] = 256
+    load_size: LoadSize = 256
     lr: Annotated[float, Field(gt=0, le=1, description="Learning rate of the generators.")] = 1e-4
-    cooldown: Annotated[
-        float,
-        Field(
-            ge=0, le=1, description="Share of the steps, at the end, in which the rate goes to 0."
-        ),
-    ] = 0.0
+    cooldown: Cooldown = 0.0
     halve_every: Annotated[
         int, Field(ge=0, le=10**8, description="Steps after which the rate halves; 0 never.")
     ] = 100_000

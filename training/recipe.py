@@ -19,37 +19,38 @@ Photos = Annotated[
     Path, Field(description="Folder of photos, or a pack that training.pack made of one.")
 ]
 
+# Recipes that differ in a default alone name these.
+BatchSize = Annotated[int, Field(ge=1, le=4096, description="Pictures a step, for each process.")]
+LoadSize = Annotated[
+    int,
+    Field(
+        ge=16,
+        le=4096,
+        description="Shorter side in pixels that pictures are shrunk to before cropping.",
+    ),
+]
+Cooldown = Annotated[
+    float,
+    Field(ge=0, le=1, description="Share of the steps, at the end, in which the rate goes to 0."),
+]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """What all recipes share."""
 
     steps: Annotated[int, Field(ge=1, le=10**8, description="Optimiser steps.")] = 160_000
-    batch_size: Annotated[
-        int, Field(ge=1, le=4096, description="Pictures a step, for each process.")
-    ] = 8
+    batch_size: BatchSize = 8
     size: Annotated[
         int, Field(ge=16, le=2048, description="Side of the training crop in pixels.")
     ] = 256
-    load_size: Annotated[
-        int,
-        Field(
-            ge=16,
-            le=4096,
-            description="Shorter side in pixels that pictures are shrunk to before cropping.",
-        ),
-    ] = 512
+    load_size: LoadSize = 512
     width: Annotated[int, Field(ge=1, le=512, description="Channels of the first layer.")] = 64
     lr: Annotated[float, Field(gt=0, le=1, description="Learning rate of Adam.")] = 1e-4
     lr_decay: Annotated[
         float, Field(ge=0, le=1, description="The rate is divided by 1 + this times the step.")
     ] = 0.0
-    cooldown: Annotated[
-        float,
-        Field(
-            ge=0, le=1, description="Share of the steps, at the end, in which the rate goes to 0."
-        ),
-    ] = 0.0
+    cooldown: Cooldown = 0.0
     clip: Annotated[
         float, Field(ge=0, description="Largest norm of the gradient; 0 does not clip.")
     ] = 0.0

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from training.cli import main
 from training.loop import Trainer
 from training.losses import NormalisedEncoder
-from training.recipe import Photos, Recipe, Run
+from training.recipe import LoadSize, Photos, Recipe, Run
 from zoo.methods.gatys import total_variation
 from zoo.methods.style_swap import LAYER, StyleSwap, StyleSwapConfig
 from zoo.nn.vgg import vgg19
@@ -39,14 +39,7 @@ class StyleSwapRecipe(Recipe):
             description="Photos, and paintings, a step, for each process; an even number.",
         ),
     ] = 2
-    load_size: Annotated[
-        int,
-        Field(
-            ge=16,
-            le=4096,
-            description="Shorter side in pixels that pictures are shrunk to before cropping.",
-        ),
-    ] = 256
+    load_size: LoadSize = 256
     lr: Annotated[float, Field(gt=0, le=1, description="Learning rate of Adam.")] = 1e-3
     lr_decay: Annotated[
         float, Field(ge=0, le=1, description="The rate is divided by 1 + this times the step.")
