@@ -1,27 +1,347 @@
-"""How far two sets of pictures are apart: KID and FID on features of VGG-19.
+"""How good a result is: beside its photo, beside its style picture, and as a set among sets.
 
-Sources: Bińkowski et al., Demystifying MMD GANs (arXiv:1801.01401); Heusel et al., GANs Trained by
-a Two Time-Scale Update Rule (arXiv:1706.08500). Both are defined on features of an Inception
-network, which are not here. The definitions below are the same on features of VGG-19, so figures
-compare among themselves and with no paper's; names and cards say so.
+Every figure says on which features it stands. Those "on VGG-19" use the original weights
+(:mod:`zoo.nn.vgg`), on which no paper's tables stand: they compare among themselves alone. All
+pictures are RGB in [0, 1].
 
-KID is unbiased whatever the number of pictures, and may come out a little below 0. FID grows as
-pictures get fewer: give it only beside that number, and only for sets of the same.
+Sources: Gatys, Ecker & Bethge (arXiv:1508.06576) for the content and the style error; Wang et al.,
+Image Quality Assessment: From Error Visibility to Structural Similarity (IEEE TIP 2004); Zhang et
+al., The Unreasonable Effectiveness of Deep Features as a Perceptual Metric (arXiv:1801.03924); Lai
+et al., Learning Blind Video Temporal Consistency (arXiv:1808.00449) for the warp error; Bińkowski
+et al., Demystifying MMD GANs (arXiv:1801.01401) for KID; Heusel et al., GANs Trained by a Two
+Time-Scale Update Rule (arXiv:1706.08500) for FID.
+
+KID and FID are defined on features of an Inception network, which are not here; the definitions
+below are the same on features of VGG-19. KID is unbiased whatever the number of pictures, and may
+come out a little below 0. FID grows as pictures get fewer: give it only beside that number, and
+only for sets of the same.
 """
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torchmetrics.functional.image import structural_similarity_index_measure
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
+from zoo.color import luminance
+from zoo.nn.stats import gram
 from zoo.nn.vgg import VGG19
 
+CONTENT_LAYER = "relu4_2"
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+# Where pictures are compared as people do; edges, parts and objects.
+SEEN_AT = ("relu2_2", "relu3_3", "relu4_3")
+LARGEST = 512  # pixels of the longer side that VGG-19 gets to see of a result
+SMALLEST = 64  # pixels of the shorter side, for the finest lines of a checkerboard's spectrum
 FEATURES = "VGG-19 relu4_4, mean over pixels"
 LARGEST_SUBSET = 1000  # of pictures whose pairs are compared at once, as in the paper of KID
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """What a measured number is.
+
+    Args:
+        key: Its name in tables for programs.
+        title: Its name for people.
+        features: What it stands on.
+        better: Which direction is better; "" where both ends are faults, or neither is.
+    """
+
+    key: str
+    title: str
+    features: str
+    better: Literal["", "lower", "higher"] = ""
+
+
+FIGURES = (
+    Figure(
+        key="content_error_vgg19",
+        title="Content error",
+        features="VGG-19 relu4_2, share of the photo's power",
+        better="lower",
+    ),
+    Figure(
+        key="style_error_vgg19",
+        title="Style error",
+        features="VGG-19 Gram relu1_1 to 5_1, share of the photo's",
+        better="lower",
+    ),
+    Figure(
+        key="perceptual_distance_vgg19",
+        title="Distance to the photo",
+        features="VGG-19 relu2_2, 3_3, 4_3, directions",
+    ),
+    Figure(key="ssim", title="SSIM", features="luma, Gaussian window of 1.5 px"),
+    Figure(
+        key="checkerboard",
+        title="Checkerboard",
+        features="spectrum of luma, powers of ten above the photo",
+        better="lower",
+    ),
+    Figure(key="color_drift", title="Colour shift", features="largest shift of a channel's mean"),
+    Figure(key="luminance_correlation", title="Light and dark", features="correlation of luma"),
+)
+
+
+class Reference:
+    """A photo, and perhaps a style picture, that results are measured against.
+
+    Their features are computed once. VGG-19 sees pictures reduced to a longer side of
+    :data:`LARGEST` pixels, as features mean other things at other sizes.
+
+    Args:
+        photo: ``(1, 3, H, W)``.
+        encoder: VGG-19 on the same device.
+        style: ``(1, 3, h, w)``, where results shall have its look.
+    """
+
+    @torch.no_grad()
+    def __init__(self, photo: Tensor, encoder: VGG19, style: Tensor | None = None) -> None:
+        self.encoder = encoder
+        self.photo = photo.cpu()  # where float64 is, on whatever device the encoder is
+        features = _features_of(photo, encoder)
+        self._seen = {layer: features[layer] for layer in (CONTENT_LAYER, *SEEN_AT)}
+        self._grams: dict[str, Tensor] = {}
+        self._unpainted = 0.0
+        if style is not None:
+            self._grams = _grams(_features_of(style, encoder, STYLE_LAYERS))
+            self._unpainted = _gram_distance(_grams(features), self._grams)
+
+    @torch.no_grad()
+    def measure(self, result: Tensor) -> dict[str, float | None]:
+        """All of :data:`FIGURES` for a ``result`` of the photo's size, by key.
+
+        None is what cannot be said: the style error without a style picture, or beside a photo
+        that has the style already; the checkerboard of a picture that is too small for one.
+        """
+        features = _features_of(result, self.encoder)
+        style = None
+        if self._unpainted > 0:
+            style = _gram_distance(_grams(features), self._grams) / self._unpainted
+        pixels = result.cpu()
+        large = min(pixels.shape[2:]) >= SMALLEST
+        return {
+            "content_error_vgg19": _relative(features[CONTENT_LAYER], self._seen[CONTENT_LAYER]),
+            "style_error_vgg19": style,
+            "perceptual_distance_vgg19": float(
+                (_fingerprint(features) - _fingerprint(self._seen)).square().sum()
+            ),
+            "ssim": ssim(pixels, self.photo),
+            "checkerboard": checkerboard(pixels, self.photo) if large else None,
+            "color_drift": color_drift(pixels, self.photo),
+            "luminance_correlation": luminance_correlation(pixels, self.photo),
+        }
+
+
+@torch.no_grad()
+def content_error_vgg19(result: Tensor, photo: Tensor, encoder: VGG19) -> float:
+    """Squared error at relu4_2 over the photo's own power there; both ``(1, 3, H, W)``.
+
+    0 for the photo itself; about 1 has nothing of it left.
+    """
+    found, wanted = (encoder(one, [CONTENT_LAYER])[CONTENT_LAYER] for one in (result, photo))
+    return _relative(found, wanted)
+
+
+@torch.no_grad()
+def style_error_vgg19(result: Tensor, style: Tensor, encoder: VGG19) -> float:
+    """Distance of Gram matrices, Σ_l MSE(G_l, A_l) / C_l² over relu1_1, 2_1, 3_1, 4_1 and 5_1.
+
+    G = F Fᵀ / N, the convention of the code that Gatys et al. published; pixels go in as 0..255,
+    so figures are large, and best read as a share of the untouched photo's. Both pictures are
+    ``(1, 3, ·, ·)``.
+    """
+    found, wanted = (_grams(encoder(one, STYLE_LAYERS)) for one in (result, style))
+    return _gram_distance(found, wanted)
+
+
+@torch.no_grad()
+def perceptual_distance_vgg19(result: Tensor, photo: Tensor, encoder: VGG19) -> float:
+    """Squared distance of the directions of features, as in LPIPS but for its learned weights.
+
+    A sum over relu2_2, 3_3 and 4_3 of means over pixels, from 0 to 6; both pictures are
+    ``(1, 3, H, W)``.
+    """
+    found, wanted = (_fingerprint(encoder(one, SEEN_AT)) for one in (result, photo))
+    return float((found - wanted).square().sum())
+
+
+def ssim(result: Tensor, photo: Tensor) -> float:
+    """Structural similarity of luma, 1 for the same; both ``(1, 3, H, W)``.
+
+    The constants of Wang et al.: a Gaussian window of σ = 1.5 pixels, K = 0.01 and 0.03. Windows
+    at the border see the picture mirrored.
+    """
+    value = structural_similarity_index_measure(
+        luminance(result.double()), luminance(photo.double()), data_range=1.0
+    )
+    assert isinstance(value, Tensor)  # noqa: S101 a pair only where an image of it is asked for
+    return float(value)
+
+
+def checkerboard(result: Tensor, photo: Tensor) -> float:
+    """How far the spectrum of ``result`` sticks out where kernels of stride 2 and 4 leave traces.
+
+    The power at half and at a quarter of the sampling rate, along each axis, relative to the
+    power beside those lines, in powers of ten; less the same for the photo, which may have a
+    fence of its own. The largest of the four counts.
+
+    Args:
+        result: ``(1, 3, H, W)``, at least 64 pixels a side.
+        photo: What it was made of, of the same size.
+    """
+    return max(a - b for a, b in zip(_ridges(result), _ridges(photo), strict=True))
+
+
+def _ridges(images: Tensor) -> list[float]:
+    luma = luminance(images.double())[0, 0]
+    ridges = []
+    for plane in (luma, luma.T):
+        size = plane.shape[1] // 8 * 8
+        rows = plane[:, :size] - plane[:, :size].mean(1, keepdim=True)
+        window = torch.hann_window(size, dtype=torch.float64, device=images.device)
+        power = torch.fft.rfft(rows * window).abs().square().mean(0)  # by horizontal frequency
+        for line in (size // 2, size // 4):
+            band = power[max(1, line - 12) : line + 13]
+            place = line - max(1, line - 12)
+            beside = torch.cat([band[: max(0, place - 3)], band[place + 4 :]])
+            peak = band[max(0, place - 1) : place + 2].mean()  # a window spreads a line over three
+            around = beside.log().mean().exp().clamp(min=1e-12)
+            ridges.append(float((peak / around).clamp(min=1e-12).log10()))
+    return ridges
+
+
+def color_drift(result: Tensor, wanted: Tensor) -> float:
+    """Largest difference of a channel's mean from that of ``wanted``; both ``(1, 3, ·, ·)``."""
+    return float((result.mean((2, 3)) - wanted.mean((2, 3))).abs().max())
+
+
+def luminance_correlation(result: Tensor, photo: Tensor) -> float:
+    """Correlation of the luma of ``result`` and of ``photo``, both ``(1, 3, H, W)``, in [-1, 1].
+
+    Below 0 light and dark have changed places: the negative that a cycle is as content with.
+    A result or photo without any contrast has 0.
+    """
+    first, second = (luminance(images.double()).flatten() for images in (result, photo))
+    first, second = first - first.mean(), second - second.mean()
+    return float((first @ second) / (first.norm() * second.norm()).clamp(min=1e-12))
+
+
+@torch.no_grad()
+def fingerprints(images: Tensor, encoder: VGG19, side: int = 64, batch: int = 16) -> Tensor:
+    """Where pictures lie in a space whose distances are those that people see.
+
+    Features are scaled to length 1 at every pixel, so that only their pattern counts, as in LPIPS
+    (Zhang et al., arXiv:1801.03924), without its learned weights.
+
+    Args:
+        images: ``(n, 3, H, W)``.
+        encoder: VGG-19 on the same device.
+        side: Pictures are resized to it, in pixels, so that figures are comparable.
+        batch: How many pictures are encoded at once.
+
+    Returns:
+        ``(n, d)``; the squared distance of two rows is a sum over the layers of means over pixels,
+        at most 2 for each layer.
+    """
+    return torch.cat(
+        [
+            _fingerprint(encoder(_resized(some, (side, side)), SEEN_AT))
+            for some in images.split(batch)
+        ]
+    )
+
+
+def warp_error(photos: tuple[Tensor, Tensor], results: tuple[Tensor, Tensor]) -> float:
+    """How much a repainted video flickers between two frames, in squared units of [0, 1].
+
+    The optical flow of the photos (DIS) carries the first result to the second frame's time; what
+    differs there from the second result, squared, is averaged over channels and over the pixels
+    that can be seen in both frames: forward and backward flow agree there (Lai et al.).
+
+    Args:
+        photos: Consecutive frames, each ``(1, 3, H, W)``.
+        results: What was made of each, of the same size.
+
+    Raises ValueError where nothing of the first frame can be found again in the second.
+    """
+    first, second = (_grey(photo) for photo in photos)
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    nowhere = np.zeros((*first.shape, 2), np.float32)
+    back = flow.calc(second, first, nowhere.copy())  # where pixels of the second frame come from
+    there = flow.calc(first, second, nowhere)
+    height, width = first.shape
+    grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), 2).astype(np.float32)
+    origin = grid + back
+    returned = _looked_up(there, origin)
+    apart = np.square(back + returned).sum(2)
+    moved = np.square(back).sum(2) + np.square(returned).sum(2)
+    inside = (origin >= 0).all(2) & (origin <= (width - 1, height - 1)).all(2)
+    seen = inside & (apart <= 0.01 * moved + 0.5)  # the bound of Sundaram et al. (ECCV 2010)
+    if not seen.any():
+        raise ValueError("no pixel of the first frame can be found in the second")
+    before, after = (result[0].permute(1, 2, 0).float().cpu().numpy() for result in results)
+    return float(np.square(_looked_up(before, origin) - after)[seen].mean())
+
+
+def _looked_up(array: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """``array`` ``(H, W, ·)`` at ``places`` ``(H, W, 2)``, x before y, between pixels too."""
+    columns, rows = places[..., 0], places[..., 1]
+    return cv2.remap(array, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _grey(image: Tensor) -> np.ndarray:
+    """Luma of ``(1, 3, H, W)`` as OpenCV takes it: 8 bits, ``(H, W)``."""
+    return (255 * luminance(image)[0, 0].clamp(0, 1)).round().byte().cpu().numpy()
+
+
+def _features_of(
+    image: Tensor,
+    encoder: VGG19,
+    layers: Collection[str] = (CONTENT_LAYER, *STYLE_LAYERS, *SEEN_AT),
+) -> dict[str, Tensor]:
+    """Features of ``(1, 3, H, W)``, reduced first where it is larger than :data:`LARGEST`."""
+    height, width = image.shape[2:]
+    scale = LARGEST / max(height, width)
+    if scale < 1:
+        image = _resized(image, (max(16, round(scale * height)), max(16, round(scale * width))))
+    return encoder(image, layers)
+
+
+def _resized(images: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
+
+
+def _relative(found: Tensor, wanted: Tensor) -> float:
+    found, wanted = found.float(), wanted.float()
+    return float(F.mse_loss(found, wanted) / wanted.square().mean().clamp(min=1e-12))
+
+
+def _grams(features: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {layer: gram(features[layer]) for layer in STYLE_LAYERS}
+
+
+def _gram_distance(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> float:
+    terms = [F.mse_loss(found[x], wanted[x]) / found[x].shape[1] ** 2 for x in STYLE_LAYERS]
+    return float(torch.stack(terms).sum())
+
+
+def _fingerprint(features: Mapping[str, Tensor]) -> Tensor:
+    """Directions of the features at :data:`SEEN_AT`, ``(n, d)``; see :func:`fingerprints`."""
+    flat = []
+    for layer in SEEN_AT:
+        found = F.normalize(features[layer].float(), eps=1e-6)
+        flat.append((found / (found.shape[2] * found.shape[3]) ** 0.5).flatten(1))
+    return torch.cat(flat, 1)
 
 
 class PooledVGG(nn.Module):
@@ -42,7 +362,7 @@ class PooledVGG(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Map RGB ``(B, 3, H, W)`` in [0, 1] to ``(B, 512)``."""
         size = (self.side, self.side)
-        small = F.interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
+        small = _resized(images, size)
         # The kernel of KID is not indifferent to scale; the constant is for Caffe's weights.
         return self.encoder(small, ["relu4_4"])["relu4_4"].float().mean((2, 3)) / 64
 
