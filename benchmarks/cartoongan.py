@@ -18,9 +18,10 @@ import click
 import torch
 from torch import Tensor
 
+from benchmarks.quality import evenly, load
 from training.cartoongan import content_error, fidelity, read_table, style_distance
 from training.data import pictures_in
-from zoo import checkpoint, images
+from zoo import checkpoint
 from zoo.card import Metric
 from zoo.method import Method
 from zoo.nn.vgg import vgg19
@@ -31,14 +32,6 @@ FEATURES = {
     "PSNR": "pixels",
     "SSIM": "pixels",
 }
-
-
-def load(path: Path, size: int) -> Tensor:
-    """A picture of at most ``size`` on the longer side, ``(1, 3, H, W)``, cut to multiples of 8."""
-    picture = images.open_picture(path).image
-    tensor = images.to_tensor(images.fit(picture, min(size, max(picture.size))))
-    height, width = (side // 8 * 8 for side in tensor.shape[2:])
-    return tensor[..., :height, :width]
 
 
 def likeness(made: list[Tensor], photos: list[Tensor], cartoons: list[Tensor]) -> dict[str, float]:
@@ -106,20 +99,15 @@ def main(
         names = [tuple(Path(name).name for name in line) for line in read_table(pairs)]
         known = [(a, b) for a, b in names if a in here and b in there]
         paths = [(here[a], there[b]) for a, b in known[:count]]
-        groups = list(zip(*paths, strict=True))
+        groups = [list(group) for group in zip(*paths, strict=True)]
     else:
-        groups = [spread(list(found.values()), count) for found in (here, there)]
+        groups = [evenly(list(found.values()), count) for found in (here, there)]
     pictures, wanted = ([load(path, size).to(device) for path in group] for group in groups)
     metrics = measure(methods, pictures, wanted, bool(pairs))
     for metric in metrics:
         click.echo(f"{metric.name:<50} {metric.value:.4g}")
     if out:
         out.write_text(json.dumps([asdict(metric) for metric in metrics], indent=2) + "\n")
-
-
-def spread(paths: list[Path], count: int) -> tuple[Path, ...]:
-    """At most ``count`` of ``paths``, evenly spread."""
-    return tuple(paths[:: max(1, len(paths) // count)][:count])
 
 
 if __name__ == "__main__":

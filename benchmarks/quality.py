@@ -13,10 +13,11 @@ photo at relu4_2. The faults of `training.faults` are measured for both. The JSO
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import mean
+from typing import TypeVar
 
 import click
 import torch
@@ -32,14 +33,22 @@ from zoo.methods.gatys import CONTENT_LAYER, Objective, optimise
 from zoo.methods.many_styles import ManyStyles
 from zoo.nn.vgg import vgg19
 
+T = TypeVar("T")
 STEPS = 50  # of the optimisation that is the yardstick
 
 
 def load(path: Path, size: int, multiple: int = 8) -> Tensor:
-    """A picture with a longer side of ``size``, ``(1, 3, H, W)``, cut to ``multiple``."""
-    tensor = images.to_tensor(images.fit(images.open_picture(path).image, size))
+    """A picture of at most ``size`` on the longer side, ``(1, 3, H, W)``, cut to ``multiple``."""
+    picture = images.open_picture(path).image
+    tensor = images.to_tensor(images.fit(picture, min(size, max(picture.size))))
     height, width = (side // multiple * multiple for side in tensor.shape[2:])
     return tensor[..., :height, :width]
+
+
+def evenly(items: Sequence[T], count: int) -> list[T]:
+    """At most ``count`` of ``items``, evenly spread."""
+    count = min(count, len(items))
+    return [items[place * len(items) // count] for place in range(count)]
 
 
 def by_heart(

@@ -463,7 +463,7 @@ def gate(
     targets = open_pack(recipe.cartoons, recipe.load_size, Run.packs)
     if recipe.pairs:
         sources = open_pack(recipe.photos, recipe.load_size, Run.packs)
-        pairs = some(Pairs(sources, targets, recipe.pairs, recipe.size))
+        pairs = Pairs(sources, targets, recipe.pairs, recipe.size).tensors(GATED)
         hazy, clear = [p[:, :3] for p in pairs], [p[:, 3:] for p in pairs]
         before, after = fidelity(hazy, clear), fidelity([method(p) for p in hazy], clear)
         for name, value in after.items():
@@ -477,7 +477,7 @@ def gate(
         return []  # what pairs that were not trained on say is for the benchmark
     if not photos:
         return []
-    cartoons, encoder = some(targets), vgg19()
+    cartoons, encoder = targets.tensors(GATED), vgg19()
     cut = [p[..., : p.shape[2] // 8 * 8, : p.shape[3] // 8 * 8] for p in photos]
     untouched = style_distance(cut, cartoons, encoder)
     reached = style_distance([method(photo) for photo in cut], cartoons, encoder)
@@ -507,16 +507,6 @@ def gate(
         Metric(name=name, value=round(value, 4), features="VGG-19", data=data, better="lower")
         for name, value in measured.items()
     ]
-
-
-def some(pack: Pack) -> list[Tensor]:
-    """At most :data:`GATED` pictures of a pack, evenly spread; 8 divides their sides."""
-    chosen = []
-    for number in list(range(0, len(pack), max(1, len(pack) // GATED)))[:GATED]:
-        pixels = pack.picture(number)
-        cut = pixels[: pixels.shape[0] // 8 * 8, : pixels.shape[1] // 8 * 8]
-        chosen.append(torch.tensor(cut).permute(2, 0, 1)[None].float() / 255)
-    return chosen
 
 
 if __name__ == "__main__":

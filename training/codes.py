@@ -8,21 +8,102 @@ ones, and no loss says so. :class:`Prior` is the repair and :func:`guided_to_ran
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Annotated, TypeVar, cast
 
 import torch
+from pydantic import Field
 from torch import Tensor, distributed, nn
+from torch.nn import functional as F
 
 from training import faults
-from training.adversarial import mean_of_processes
+from training.adversarial import (
+    LEAST_LIKENESS,
+    TranslationRecipe,
+    TranslationTrainer,
+    mean_of_processes,
+)
+from training.data import open_pack
+from training.recipe import LoadSize, Run
 from zoo import codes as style_codes
+from zoo.card import Metric
 from zoo.codes import Coded
+from zoo.errors import CheckpointError
 from zoo.method import Direction
-from zoo.metrics import kid_vgg19
-from zoo.nn.vgg import VGG19
+from zoo.metrics import FEATURES, kid_vgg19
+from zoo.nn.vgg import VGG19, vgg19
 
 log = logging.getLogger(__name__)
 COLLAPSED = 0.01  # mean difference of two results in [0, 1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodedRecipe(TranslationRecipe):
+    """What the recipes of MUNIT and DRIT share."""
+
+    load_size: LoadSize = 256
+    lr: Annotated[float, Field(gt=0, le=1, description="Learning rate of the generators.")] = 1e-4
+    weight_decay: Annotated[
+        float, Field(ge=0, le=1, description="Pull of the weights to 0, added to the gradient.")
+    ] = 1e-4
+    published: Annotated[
+        bool, Field(description="The network as published, with idle biases and its faults.")
+    ] = False
+    discriminator_width: Annotated[
+        int, Field(ge=1, le=512, description="Channels of the discriminators' first layer.")
+    ] = 64
+    discriminator_scales: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=5,
+            description="At how many sizes pictures are judged; crops below 64 pixels need less.",
+        ),
+    ] = 3
+    reconstruction_weight: Annotated[
+        float, Field(ge=0, le=1e6, description="Weight of a picture from its own two codes.")
+    ] = 10.0
+    cycle_weight: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1e6,
+            description="Weight of coming back to where one began; 0 where kinds of picture share "
+            "little but edges.",
+        ),
+    ] = 10.0
+    prior_weight: Annotated[
+        float,
+        Field(ge=0, le=1e6, description="Weight of codes of pictures being like drawn ones."),
+    ] = 1.0
+    mode_seeking_weight: Annotated[
+        float, Field(ge=0, le=1e6, description="Weight of results differing as their codes do.")
+    ] = 0.0
+
+
+C = TypeVar("C", bound=CodedRecipe)
+
+
+class CodedTrainer(TranslationTrainer[C]):
+    """Training whose results have codes; see :class:`Prior` for what keeps those in place."""
+
+    def priors(self, size: int) -> tuple["Prior", "Prior"]:
+        """A prior of codes of ``size`` numbers for each kind of picture; saved and resumed."""
+        first, second = (Prior(size).to(self.device) for _ in range(2))
+        self.keep(prior_a=first, prior_b=second)
+        return first, second
+
+    def sample(self) -> Tensor:
+        """Both directions: photos, two drawn translations, style pictures, one in their style."""
+        a, b = (self.examples(stream, self.columns) for stream in (self.a, self.b))
+        method = cast(Coded, self.result)
+        return torch.cat([sheet(method, a, b, "AtoB"), sheet(method, b, a, "BtoA")])
+
+
+def l1(found: Tensor, wanted: Tensor) -> Tensor:
+    """Mean absolute difference, in float32 whatever the precision of the networks."""
+    return F.l1_loss(found.float(), wanted.float())
 
 
 class Prior(nn.Module):
@@ -207,3 +288,90 @@ def guided_to_random(
     resolution = abs(kid_vgg19(styles[::2], styles[1::2], encoder))
     found = kid_vgg19(guided, styles, encoder), kid_vgg19(random, styles, encoder)
     return max(found[0], resolution) / max(found[1], resolution)
+
+
+LEAST_DIVERSE = 0.05  # perceptual distance of results of one photo; copies have 0
+LEAST_STEADY = 0.5
+MOST_GUIDED = 1.2  # times the KID of drawn codes
+GATED = 24  # training pictures of each kind that guidance is measured on
+
+
+@torch.no_grad()
+def gate(method: Coded, photos: Sequence[Tensor], recipe: CodedRecipe) -> list[Metric]:
+    """Measure the faults of methods with codes, both ways; for :mod:`training.publish`.
+
+    Args:
+        method: Trained.
+        photos: ``(1, 3, H, W)`` in [0, 1] each; none, and the photos of the training are taken.
+        recipe: What it was trained by; the training pictures are read where it says.
+
+    Raises:
+        CheckpointError: Light and dark change places, all codes give the same, results jump on the
+            way from code to code, or codes of pictures are worse than drawn ones.
+        InputError: The training pictures are not there any more.
+    """
+    encoder = vgg19()
+    a, b = (
+        open_pack(folder, recipe.load_size, Run.packs).tensors(GATED)
+        for folder in (recipe.domain_a, recipe.domain_b)
+    )
+    ways: list[tuple[Direction, list[Tensor], list[Tensor]]] = [("AtoB", a, b), ("BtoA", b, a)]
+    measured = []
+    for direction, before, after in ways:
+        tried = [
+            photo[..., : photo.shape[2] // 8 * 8, : photo.shape[3] // 8 * 8] for photo in photos
+        ] or before[:4]
+        found = faults_of_codes(method, tried, direction, encoder)
+        found["guided"] = guided_to_random(method, before, after, direction, encoder)
+        if complaint := refused(found):
+            raise CheckpointError(
+                "{direction}: {complaint} Train it longer, with another seed, or with a larger "
+                "weight of what is wanting.",
+                direction=direction,
+                complaint=complaint,
+            )
+        data = f"{len(tried)} photos; guidance on {GATED} training pictures of each kind"
+        words = {
+            "likeness": ("Correlation of light and dark", "luma", "higher"),
+            "diversity": ("Perceptual distance among 10 codes", "VGG-19", "higher"),
+            "steadiness": ("Steadiness from code to code", "VGG-19", "higher"),
+            "guided": ("KID, codes of pictures over drawn ones", FEATURES, "lower"),
+        }
+        for key, (name, features, better) in words.items():
+            measured.append(
+                Metric(
+                    name=f"{name}, {direction}",
+                    value=round(found[key], 4),
+                    features=features,
+                    data=data,
+                    better=better,  # type: ignore[arg-type]
+                )
+            )
+    return measured
+
+
+@torch.no_grad()
+def faults_of_codes(
+    method: Coded, photos: Sequence[Tensor], direction: Direction, encoder: VGG19
+) -> dict[str, float]:
+    """Means over ``photos`` of likeness in light and dark, diversity and steadiness."""
+    found: dict[str, list[float]] = {"likeness": [], "diversity": [], "steadiness": []}
+    for photo in photos:
+        made = method.render(photo, method.codes(0, 10), direction)
+        found["diversity"].append(faults.diversity(made, encoder))
+        found["likeness"] += [faults.luminance_correlation(one, photo) for one in made[:2].split(1)]
+        found["steadiness"].append(steadiness(method, photo, direction, encoder))
+    return {name: sum(values) / len(values) for name, values in found.items()}
+
+
+def refused(found: dict[str, float]) -> str:
+    """What is wrong with figures of :func:`faults_of_codes` and "guided"; empty for nothing."""
+    if found["likeness"] < LEAST_LIKENESS:
+        return f"light and dark change places (correlation {found['likeness']:.2f})."
+    if found["diversity"] < LEAST_DIVERSE:
+        return f"all codes give nearly the same (distance {found['diversity']:.3f})."
+    if found["steadiness"] < LEAST_STEADY:
+        return f"results jump from code to code (steadiness {found['steadiness']:.2f})."
+    if found.get("guided", 0.0) > MOST_GUIDED:
+        return f"codes of pictures do worse than drawn ones ({found['guided']:.2f} of their KID)."
+    return ""

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.adversarial import (
+    LEAST_LIKENESS,
     TranslationRecipe,
     TranslationTrainer,
     discriminator_loss,
@@ -190,9 +191,6 @@ class CycleGANTrainer(TranslationTrainer[CycleGANRecipe]):
                     likeness,
                 )
         return torch.cat(rows)
-
-
-LEAST_LIKENESS = 0.2  # of light and dark before and after, a mean over photos
 
 
 @torch.no_grad()

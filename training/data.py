@@ -91,6 +91,21 @@ class Pack:
         end = entry.offset + entry.height * entry.width * 3
         return self.pixels[entry.offset : end].reshape(entry.height, entry.width, 3)
 
+    def tensors(self, count: int, multiple: int = 8) -> list[Tensor]:
+        """At most ``count`` pictures, evenly spread, ``(1, 3, H, W)`` in [0, 1] each.
+
+        Args:
+            count: How many.
+            multiple: Divides H and W; the rest is cut off.
+        """
+        chosen = []
+        for number in list(range(0, len(self), max(1, len(self) // count)))[:count]:
+            pixels = self.picture(number)
+            height, width = (side // multiple * multiple for side in pixels.shape[:2])
+            cut = torch.tensor(pixels[:height, :width])
+            chosen.append(cut.permute(2, 0, 1)[None].float() / 255)
+        return chosen
+
     def crop(self, position: int, size: int, seed: int) -> np.ndarray:
         """The ``position``-th crop of an endless shuffled stream, ``(size, size, 3)`` bytes.
 

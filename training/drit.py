@@ -17,22 +17,21 @@ from torch.nn import functional as F
 
 from training.adversarial import (
     Objective,
-    TranslationRecipe,
-    TranslationTrainer,
     discriminator_loss,
     frozen,
     generator_loss,
 )
 from training.cli import main
-from training.codes import Prior, mode_seeking, sheet
+from training.codes import CodedRecipe, CodedTrainer, l1, mode_seeking
+from training.codes import gate as gate  # for training.publish
 from training.discriminators import MultiScale
-from training.recipe import LoadSize, Run
+from training.recipe import Run
 from zoo.methods.drit import DRIT, DRITConfig, Mode
 from zoo.nn.translation import Norm, block, initialise, spectral
 
 
 @dataclass(frozen=True, kw_only=True)
-class DRITRecipe(TranslationRecipe):
+class DRITRecipe(CodedRecipe):
     """Train DRIT: shared contents, and a code for the rest (arXiv:1808.00948).
 
     A step is three of the paper's iterations: two train the discriminator of contents alone, each
@@ -53,11 +52,6 @@ class DRITRecipe(TranslationRecipe):
     size: Annotated[
         int, Field(ge=16, le=2048, description="Side of the training crop in pixels.")
     ] = 216
-    load_size: LoadSize = 256
-    lr: Annotated[float, Field(gt=0, le=1, description="Learning rate of the generators.")] = 1e-4
-    weight_decay: Annotated[
-        float, Field(ge=0, le=1, description="Pull of the weights to 0, added to the gradient.")
-    ] = 1e-4
     objective: Annotated[
         Objective, Field(description="What the sides play for: least squares, hinge or entropy.")
     ] = "bce"
@@ -67,20 +61,6 @@ class DRITRecipe(TranslationRecipe):
     mode: Annotated[
         Mode, Field(description="How codes enter: concat keeps shapes, feature may change them.")
     ] = "concat"
-    published: Annotated[
-        bool, Field(description="The network as published, with its checkerboard and idle biases.")
-    ] = False
-    discriminator_width: Annotated[
-        int, Field(ge=1, le=512, description="Channels of the discriminators' first layer.")
-    ] = 64
-    discriminator_scales: Annotated[
-        int,
-        Field(
-            ge=1,
-            le=5,
-            description="At how many sizes pictures are judged; crops below 64 pixels need less.",
-        ),
-    ] = 3
     discriminator_norm: Annotated[
         Norm, Field(description="Normalisation in all discriminators.")
     ] = "none"
@@ -94,12 +74,6 @@ class DRITRecipe(TranslationRecipe):
     content_weight: Annotated[
         float, Field(ge=0, le=1e6, description="Weight of contents telling no kind of picture.")
     ] = 1.0
-    cycle_weight: Annotated[
-        float, Field(ge=0, le=1e6, description="Weight of coming back to where one began.")
-    ] = 10.0
-    reconstruction_weight: Annotated[
-        float, Field(ge=0, le=1e6, description="Weight of a picture from its own two codes.")
-    ] = 10.0
     latent_weight: Annotated[
         float,
         Field(ge=0, le=1e6, description="Weight of finding the drawn code in the translation."),
@@ -108,13 +82,6 @@ class DRITRecipe(TranslationRecipe):
         float,
         Field(ge=0, le=1e6, description="Weight of contents and codes being small or normal."),
     ] = 0.01
-    prior_weight: Annotated[
-        float,
-        Field(ge=0, le=1e6, description="Weight of codes of pictures being like drawn ones."),
-    ] = 1.0
-    mode_seeking_weight: Annotated[
-        float, Field(ge=0, le=1e6, description="Weight of results differing as their codes do.")
-    ] = 0.0
 
 
 def content_judge(width: int, size: int, norm: Norm = "none") -> nn.Sequential:
@@ -142,7 +109,7 @@ def content_judge(width: int, size: int, norm: Norm = "none") -> nn.Sequential:
     return nn.Sequential(*rows, last, nn.Conv2d(width, 1, 1))
 
 
-class DRITTrainer(TranslationTrainer[DRITRecipe]):
+class DRITTrainer(CodedTrainer[DRITRecipe]):
     """Cross-cycle consistency, five discriminators, and regression of drawn codes.
 
     Differs from the paper: the two losses of the generators, of which the second leaves the
@@ -188,8 +155,7 @@ class DRITTrainer(TranslationTrainer[DRITRecipe]):
         self.content_teller = self.optimizer(
             [of_content], "content_teller", rate=recipe.content_rate, clip=recipe.content_clip
         )
-        self.prior_a, self.prior_b = (Prior(method.code_size).to(self.device) for _ in range(2))
-        self.keep(prior_a=self.prior_a, prior_b=self.prior_b)
+        self.prior_a, self.prior_b = self.priors(method.code_size)
 
     def step(self) -> dict[str, Tensor]:
         """Teach the discriminator of contents on two batches, then everything on a third."""
@@ -273,12 +239,12 @@ class DRITTrainer(TranslationTrainer[DRITRecipe]):
             terms = {
                 "adversarial": (1.0, fooling),
                 "content": (recipe.content_weight, _undecided(guesses[0]) + _undecided(guesses[1])),
-                "cycle": (recipe.cycle_weight, _l1(back_a, images_a) + _l1(back_b, images_b)),
+                "cycle": (recipe.cycle_weight, l1(back_a, images_a) + l1(back_b, images_b)),
                 "reconstruction": (
                     recipe.reconstruction_weight,
-                    _l1(same_a, images_a) + _l1(same_b, images_b),
+                    l1(same_a, images_a) + l1(same_b, images_b),
                 ),
-                "latent": (recipe.latent_weight, _l1(read_a, codes[0]) + _l1(read_b, codes[0])),
+                "latent": (recipe.latent_weight, l1(read_a, codes[0]) + l1(read_b, codes[0])),
                 "size": (recipe.shrink_weight, large + content_b.float().square().mean()),
                 "prior": (recipe.prior_weight, self.prior_a(code_a) + self.prior_b(code_b)),
             }
@@ -327,20 +293,10 @@ class DRITTrainer(TranslationTrainer[DRITRecipe]):
         made = self.net.decode(torch.cat(contents), torch.cat(codes), domain)
         return list(made.chunk(len(contents)))
 
-    def sample(self) -> Tensor:
-        """Both directions: photos, two drawn translations, style pictures, one in their style."""
-        a, b = (self.examples(stream, self.columns) for stream in (self.a, self.b))
-        method = cast(DRIT, self.result)
-        return torch.cat([sheet(method, a, b, "AtoB"), sheet(method, b, a, "BtoA")])
-
 
 def _undecided(scores: Tensor) -> Tensor:
     scores = scores.float()
     return F.binary_cross_entropy_with_logits(scores, torch.full_like(scores, 0.5))
-
-
-def _l1(found: Tensor, wanted: Tensor) -> Tensor:
-    return F.l1_loss(found.float(), wanted.float())
 
 
 if __name__ == "__main__":

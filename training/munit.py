@@ -10,65 +10,41 @@ are options: `--objective hinge --spectral --spectral-generators --discriminator
 """
 
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import Annotated
 
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn import functional as F
 
 from training.adversarial import (
-    TranslationRecipe,
-    TranslationTrainer,
     discriminator_loss,
     frozen,
     generator_loss,
 )
 from training.cli import main
-from training.codes import Prior, mode_seeking, sheet
+from training.codes import CodedRecipe, CodedTrainer, l1, mode_seeking
+from training.codes import gate as gate  # for training.publish
 from training.discriminators import MultiScale
-from training.recipe import Cooldown, LoadSize, Run
+from training.recipe import Cooldown, Run
 from zoo.methods.munit import MUNIT, MUNITConfig
 from zoo.nn.translation import initialise, spectral
 
 
 @dataclass(frozen=True, kw_only=True)
-class MUNITRecipe(TranslationRecipe):
+class MUNITRecipe(CodedRecipe):
     """Train MUNIT: many translations of a picture, each with a code (arXiv:1804.04732)."""
 
     steps: Annotated[int, Field(ge=1, le=10**8, description="Optimiser steps.")] = 1_000_000
-    load_size: LoadSize = 256
-    lr: Annotated[float, Field(gt=0, le=1, description="Learning rate of the generators.")] = 1e-4
     cooldown: Cooldown = 0.0
     halve_every: Annotated[
         int, Field(ge=0, le=10**8, description="Steps after which the rate halves; 0 never.")
     ] = 100_000
-    weight_decay: Annotated[
-        float, Field(ge=0, le=1, description="Pull of the weights to 0, added to the gradient.")
-    ] = 1e-4
     blocks: Annotated[
         int, Field(ge=1, le=32, description="Residual blocks of encoder and decoder.")
     ] = 4
-    published: Annotated[
-        bool, Field(description="The network as published, with idle biases and its own norm.")
-    ] = False
     spectral_generators: Annotated[
         bool, Field(description="Bound the generators by spectral normalisation.")
     ] = False
-    discriminator_width: Annotated[
-        int, Field(ge=1, le=512, description="Channels of the discriminators' first layer.")
-    ] = 64
-    discriminator_scales: Annotated[
-        int,
-        Field(
-            ge=1,
-            le=5,
-            description="At how many sizes pictures are judged; crops below 64 pixels need less.",
-        ),
-    ] = 3
-    reconstruction_weight: Annotated[
-        float, Field(ge=0, le=1e6, description="Weight of a picture from its own two codes.")
-    ] = 10.0
     content_weight: Annotated[
         float, Field(ge=0, le=1e6, description="Weight of finding the content in the translation.")
     ] = 1.0
@@ -76,25 +52,9 @@ class MUNITRecipe(TranslationRecipe):
         float,
         Field(ge=0, le=1e6, description="Weight of finding the drawn style in the translation."),
     ] = 1.0
-    cycle_weight: Annotated[
-        float,
-        Field(
-            ge=0,
-            le=1e6,
-            description="Weight of coming back to where one began; 0 where kinds of picture share "
-            "little but edges.",
-        ),
-    ] = 10.0
-    prior_weight: Annotated[
-        float,
-        Field(ge=0, le=1e6, description="Weight of codes of pictures being like drawn ones."),
-    ] = 1.0
-    mode_seeking_weight: Annotated[
-        float, Field(ge=0, le=1e6, description="Weight of results differing as their codes do.")
-    ] = 0.0
 
 
-class MUNITTrainer(TranslationTrainer[MUNITRecipe]):
+class MUNITTrainer(CodedTrainer[MUNITRecipe]):
     """Two auto-encoders that exchange contents, and a discriminator at three sizes for each kind.
 
     Differs from the paper: both sides of a step see the same translations. The published loop
@@ -125,8 +85,7 @@ class MUNITTrainer(TranslationTrainer[MUNITRecipe]):
         self.judges = self.optimizer(
             [self.judge_a, self.judge_b], "judges", rate=recipe.discriminator_rate
         )
-        self.prior_a, self.prior_b = (Prior(method.code_size).to(self.device) for _ in range(2))
-        self.keep(prior_a=self.prior_a, prior_b=self.prior_b)
+        self.prior_a, self.prior_b = self.priors(method.code_size)
 
     def step(self) -> dict[str, Tensor]:
         """Update both auto-encoders, then both discriminators."""
@@ -151,19 +110,19 @@ class MUNITTrainer(TranslationTrainer[MUNITRecipe]):
                 "adversarial": (1.0, fooling),
                 "reconstruction": (
                     recipe.reconstruction_weight,
-                    _l1(same_a, real_a) + _l1(same_b, real_b),
+                    l1(same_a, real_a) + l1(same_b, real_b),
                 ),
                 "content": (
                     recipe.content_weight,
-                    _l1(found_a, content_a) + _l1(found_b, content_b),
+                    l1(found_a, content_a) + l1(found_b, content_b),
                 ),
-                "style": (recipe.style_weight, _l1(styles[0], drawn_a) + _l1(styles[1], drawn_b)),
+                "style": (recipe.style_weight, l1(styles[0], drawn_a) + l1(styles[1], drawn_b)),
                 "prior": (recipe.prior_weight, self.prior_a(style_a) + self.prior_b(style_b)),
             }
             if recipe.cycle_weight:
                 with self.autocast():
                     back_a, back_b = a.decode(found_a, style_a), b.decode(found_b, style_b)
-                cycle = _l1(back_a, real_a) + _l1(back_b, real_b)
+                cycle = l1(back_a, real_a) + l1(back_b, real_b)
                 terms["cycle"] = recipe.cycle_weight, cycle
             if recipe.mode_seeking_weight:
                 other_a, other_b = self.normal("other_a", size), self.normal("other_b", size)
@@ -188,16 +147,6 @@ class MUNITTrainer(TranslationTrainer[MUNITRecipe]):
         self.update(telling, self.judges)
         losses = {name: loss for name, (_, loss) in terms.items()}
         return {"total": total, **losses, "discriminators": telling}
-
-    def sample(self) -> Tensor:
-        """Both directions: photos, two drawn translations, style pictures, one in their style."""
-        a, b = (self.examples(stream, self.columns) for stream in (self.a, self.b))
-        method = cast(MUNIT, self.result)
-        return torch.cat([sheet(method, a, b, "AtoB"), sheet(method, b, a, "BtoA")])
-
-
-def _l1(found: Tensor, wanted: Tensor) -> Tensor:
-    return F.l1_loss(found.float(), wanted.float())
 
 
 if __name__ == "__main__":

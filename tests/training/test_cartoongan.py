@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks import cartoongan as benchmark
+from benchmarks import quality
 from tests.training.conftest import paint
 from tests.training.test_loop import differing, state_of
 from tests.training.toys import recipe_of, run_in, trainer_of
@@ -335,7 +336,7 @@ def test_the_benchmark_measures_pairs_beside_the_untouched_photos(
     ratios = []
     for path in sorted((haze / "hazy").iterdir()):
         clear = haze / "clear" / f"{path.stem[0]}.png"
-        hazy, wanted = (benchmark.load(p, 384).double() for p in (path, clear))
+        hazy, wanted = (quality.load(p, 384).double() for p in (path, clear))
         ratios.append(-10 * math.log10((hazy - wanted).square().mean()))
     assert found["PSNR of the untouched photos"] == pytest.approx(sum(ratios) / 6, rel=1e-4)
     assert 0 < found["SSIM"] < found["SSIM of the untouched photos"] < 1

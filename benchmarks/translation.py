@@ -1,0 +1,164 @@
+"""How good a translation between two kinds of picture is: CycleGAN, MUNIT, DRIT.
+
+    python -m benchmarks.translation FOLDER --domain-a DIR --domain-b DIR [--out quality.json]
+
+Each direction turns the pictures of one folder into those of the other; take pictures that were
+not trained on. Results are measured by how far they are, as a set, from the pictures of the wanted
+kind, beside how far the untouched pictures are; by what is left of the photo; and by how well the
+way back undoes the way there. Where results have a code there are three more questions: whether
+codes make a difference, whether results move evenly from one code to another, and whether codes
+of pictures are as good as drawn ones. The JSON is what `python -m training.publish --metrics`
+takes.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from statistics import mean
+
+import click
+import torch
+from torch import Tensor
+
+from benchmarks.quality import evenly, load
+from training.codes import guided_to_random, spread, steadiness
+from training.data import pictures_in
+from training.faults import luminance_correlation
+from zoo import checkpoint
+from zoo.card import Metric
+from zoo.codes import Coded
+from zoo.method import Direction, Method
+from zoo.methods.gatys import CONTENT_LAYER
+from zoo.metrics import FEATURES, fid_vgg19, kid_vgg19
+from zoo.nn.vgg import VGG19, vgg19
+
+BACK: dict[Direction, Direction] = {"AtoB": "BtoA", "BtoA": "AtoB"}
+TRIED = 8  # pictures whose results of many codes are compared
+
+
+def translate(method: Method, picture: Tensor, direction: Direction, seed: int) -> Tensor:
+    """One translation of ``(1, 3, H, W)``; where results have a code, that of ``seed``."""
+    if isinstance(method, Coded):
+        return method.render(picture, method.codes(seed, 1), direction)
+    return method(picture, direction=direction)
+
+
+def back(method: Method, made: Tensor, picture: Tensor, direction: Direction) -> Tensor:
+    """The way back from ``made`` to the ``picture`` that it was made of, by its own code."""
+    if isinstance(method, Coded):
+        return method.render(made, method.code_of(picture, BACK[direction]), BACK[direction])
+    return method(made, direction=BACK[direction])
+
+
+def content_error(made: Tensor, picture: Tensor, encoder: VGG19) -> float:
+    """Squared difference at relu4_2 as a share of the power there."""
+    found, wanted = (encoder(p, [CONTENT_LAYER])[CONTENT_LAYER] for p in (made, picture))
+    return float((found - wanted).square().mean() / wanted.square().mean())
+
+
+@torch.no_grad()
+def measure(
+    method: Method, pictures: list[Tensor], wanted: list[Tensor], direction: Direction
+) -> list[Metric]:
+    """The figures of one direction.
+
+    Args:
+        method: CycleGAN, MUNIT or DRIT.
+        pictures: Of the kind that ``direction`` comes from, each ``(1, 3, H, W)`` in [0, 1].
+        wanted: Of the kind that it leads to; four at least.
+        direction: Which way.
+    """
+    encoder = vgg19(device=pictures[0].device)
+    made = [translate(method, p, direction, seed) for seed, p in enumerate(pictures)]
+    pairs = list(zip(made, pictures, strict=True))
+    count = f"{len(pictures)} pictures, {len(wanted)} of the wanted kind"
+    rows: list[tuple[str, float, str, str]] = []
+    for name, distance in (("KID", kid_vgg19), ("FID", fid_vgg19)):
+        rows.append((name, distance(made, wanted, encoder), FEATURES, "lower"))
+        rows.append((f"{name} of the untouched", distance(pictures, wanted, encoder), FEATURES, ""))
+    rows.append(
+        (
+            "Content error, relative",
+            mean(content_error(m, p, encoder) for m, p in pairs),
+            "VGG-19 relu4_2",
+            "lower",
+        )
+    )
+    returned = (back(method, m, p, direction) for m, p in pairs)
+    rows.append(
+        (
+            "Cycle error, mean |difference|",
+            mean(float((r - p).abs().mean()) for r, p in zip(returned, pictures, strict=True)),
+            "pixels",
+            "lower",
+        )
+    )
+    likeness = mean(luminance_correlation(m, p) for m, p in pairs)
+    rows.append(("Correlation of light and dark", likeness, "luma", "higher"))
+    if isinstance(method, Coded):
+        some = evenly(pictures, TRIED)
+        rows.append(
+            (
+                "Diversity of 10 codes, perceptual distance",
+                mean(spread(method, p, direction, encoder) for p in some),
+                "VGG-19",
+                "higher",
+            )
+        )
+        rows.append(
+            (
+                "Steadiness from code to code, 1 = even",
+                mean(steadiness(method, p, direction, encoder) for p in some),
+                "VGG-19",
+                "higher",
+            )
+        )
+        least = min(len(pictures), len(wanted))
+        ratio = guided_to_random(
+            method, evenly(pictures, least), evenly(wanted, least), direction, encoder
+        )
+        rows.append(("KID of codes of pictures over that of drawn ones", ratio, FEATURES, "lower"))
+    return [
+        Metric(
+            name=f"{name}, {direction}",
+            value=float(f"{value:.4g}"),
+            features=features,
+            data=count,
+            better=better,  # type: ignore[arg-type]
+        )
+        for name, value, features, better in rows
+    ]
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--domain-a", type=click.Path(path_type=Path), required=True)
+@click.option("--domain-b", type=click.Path(path_type=Path), required=True)
+@click.option("--size", default=192, show_default=True, help="Longer side in pixels.")
+@click.option("--count", default=120, show_default=True, help="Pictures of each kind, at most.")
+@click.option("--device", default="cpu", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path))
+def main(
+    folder: Path,
+    domain_a: Path,
+    domain_b: Path,
+    size: int,
+    count: int,
+    device: str,
+    out: Path | None,
+) -> None:
+    """Measure both directions of the checkpoint in FOLDER."""
+    method = checkpoint.load(folder).to(device)
+    a, b = (
+        [load(path, size).to(device) for path in evenly(pictures_in(place), count)]
+        for place in (domain_a, domain_b)
+    )
+    metrics = [*measure(method, a, b, "AtoB"), *measure(method, b, a, "BtoA")]
+    for metric in metrics:
+        click.echo(f"{metric.name:<60} {metric.value:.4g}")
+    if out:
+        out.write_text(json.dumps([asdict(metric) for metric in metrics], indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
