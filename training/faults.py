@@ -16,7 +16,6 @@ from zoo.metrics import checkerboard, color_drift, fingerprints, luminance_corre
 from zoo.nn.vgg import VGG19
 
 __all__ = [
-    "LEAST_LIKENESS",
     "checkerboard",
     "color_drift",
     "contrast",
