@@ -1,15 +1,19 @@
-"""The commands ``list``, ``info``, ``run`` and ``convert``."""
+"""The commands ``list``, ``info``, ``run``, ``compare`` and ``convert``."""
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo.errors import InputError
 from zoo.files import write_atomic
 from zoo.form import Field
+
+if TYPE_CHECKING:  # brings torch along
+    from zoo.compare import Row
 
 
 @click.command("list")
@@ -99,6 +103,123 @@ def run() -> None:
 
     Several results (samples) are written as new-1.png, new-2.png and so on.
     """
+
+
+@click.command()
+@click.option("--content", "contents", multiple=True, required=True, help="Photo; also several.")
+@click.option("--style", "styles", multiple=True, help="Painting; also several.")
+@click.option(
+    "--methods",
+    "wanted",
+    multiple=True,
+    required=True,
+    help="Names of methods or checkpoints, with commas between them.",
+)
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder.")
+@click.option("--size", default=512, show_default=True, help="Longer side in pixels; 0 keeps it.")
+@click.option(
+    "--runs",
+    default=3,
+    show_default=True,
+    type=click.IntRange(0, 99),
+    help="Timed runs after a first one that warms up; with 0 the time is that of the first.",
+)
+@click.option(
+    "--memory/--no-memory",
+    "with_memory",
+    default=True,
+    show_default=True,
+    help="On a CPU, run each checkpoint once more in a fresh process.",
+)
+@click.option("--device", default="auto", show_default=True)
+def compare(
+    contents: tuple[str, ...],
+    styles: tuple[str, ...],
+    wanted: tuple[str, ...],
+    out: Path,
+    size: int,
+    runs: int,
+    with_memory: bool,
+    device: str,
+) -> None:
+    """Run methods on the same pictures, and measure time, memory and quality.
+
+    Several photos and paintings are combined, each with each. OUT gets table.csv, table.json,
+    all.png with all results, and each result as a picture of its own.
+    """
+    from zoo import images
+    from zoo.compare import chosen, picture, ranked, to_csv, to_json
+    from zoo.compare import compare as compared
+    from zoo.pipeline import LARGEST
+    from zoo.runtime import Runtime
+
+    if not 0 <= size <= LARGEST:
+        raise InputError("Size: {size} is outside 0 to {most}.", size=size, most=LARGEST)
+    runtime = Runtime(device)
+    names = [name.strip() for group in wanted for name in group.split(",") if name.strip()]
+    repo_ids = chosen(names, runtime)
+    photos, paintings = (
+        {name: images.open_picture(path).image for name, path in _named(paths).items()}
+        for paths in (contents, styles)
+    )
+    out.mkdir(exist_ok=True, parents=True)
+    entries = []
+    fetch = runtime.fetch if with_memory else None
+    for entry, progress in compared(
+        runtime, repo_ids, photos, paintings, size=size, runs=runs, fetch=fetch
+    ):
+        row = entry.row
+        parts = [row.content, row.style, row.checkpoint.removeprefix("zoo/").replace("/", "-")]
+        name = "_".join(part for part in parts if part)
+        click.echo(f"{name}: {row.error or f'{row.seconds:.2f} s'}", err=True)
+        if progress:
+            write_atomic(out / f"{name}.png", progress.png())
+        entries.append(entry)
+    rows = [entry.row for entry in entries]
+    write_atomic(out / "table.csv", to_csv(rows).encode())
+    write_atomic(out / "table.json", to_json(rows).encode())
+    write_atomic(
+        out / "all.png", images.to_png(images.to_tensor(picture(entries, photos, paintings))[0])
+    )
+    _print_rows(ranked(rows))
+    if all(row.error for row in rows):
+        raise InputError("No method had a result.")
+
+
+def _named(paths: Iterable[str]) -> dict[str, str]:
+    """Files by their stems; those of the same stem are numbered."""
+    found: dict[str, str] = {}
+    for path in paths:
+        stem = Path(path).stem
+        name, number = stem, 2
+        while name in found:
+            name, number = f"{stem}-{number}", number + 1
+        found[name] = path
+    return found
+
+
+def _print_rows(rows: "Iterable[Row]") -> None:
+    """A table for people: the fastest first."""
+    from zoo.metrics import FIGURES
+
+    head = ["checkpoint", "pictures", "seconds", "runs", "load s", "peak MB"]
+    table = [[*head, *(figure.title for figure in FIGURES)]]
+    for row in rows:
+        cells = [row.checkpoint, " × ".join(name for name in (row.content, row.style) if name)]
+        if row.error:
+            table.append([*cells, row.error])
+            continue
+        memory = None if row.memory is None else row.memory / 1e6
+        cells += [_written(row.seconds, 3), f"{row.runs}{'' if row.warm else ' cold'}"]
+        cells += [_written(row.loading, 2), _written(memory, 0)]
+        table.append([*cells, *(_written(row.figures[figure.key], 3) for figure in FIGURES)])
+    widths = [max(len(line[i]) for line in table if len(line) > i) for i in range(len(table[0]))]
+    for line in table:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=False)))
+
+
+def _written(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
 
 
 class FormatCommand(click.Command):

@@ -1,0 +1,106 @@
+"""Methods with known faults, for whatever measures methods: slow, hungry, failing."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from zoo import checkpoint
+from zoo.checkpoint import load as load_checkpoint
+from zoo.errors import InputError
+from zoo.method import Content, Method, Paper, Step, Style
+from zoo.methods import METHODS
+from zoo.runtime import Listed, Runtime
+
+SLOWNESS = 0.5  # seconds; the others take some milliseconds
+HUNGER = 300 * 10**6  # bytes; the others take some megabytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nothing:
+    """A network without choices."""
+
+
+class Planted(Method):
+    summary = "Planted."
+    paper = Paper("None", "Nobody", 2026)
+    Config = Nothing
+
+    def __init__(self, config: Nothing = Nothing()) -> None:
+        super().__init__(config)
+        self.gain = nn.Parameter(torch.tensor(0.5))
+
+
+class Quick(Planted):
+    name, title, checkpoint = "quick", "Quick", "zoo/quick"
+    runs: ClassVar[int] = 0
+
+    def forward(self, content: Content) -> Tensor:
+        Quick.runs += 1
+        return content * self.gain
+
+
+class Painted(Planted):
+    name, title, checkpoint = "painted", "Painted", "zoo/painted"
+
+    def forward(self, content: Content, style: Style) -> Tensor:
+        color = style.mean((2, 3), keepdim=True)
+        return torch.lerp(content, color.expand_as(content), self.gain)
+
+
+class Slow(Planted):
+    name, title, checkpoint = "slow", "Slow", "zoo/slow"
+
+    def forward(self, content: Content) -> Iterator[Step]:
+        for number in range(1, 6):
+            time.sleep(SLOWNESS / 5)
+            yield Step(content * self.gain, number, 5)
+
+
+class Hungry(Planted):
+    name, title, checkpoint = "hungry", "Hungry", "zoo/hungry"
+
+    def forward(self, content: Content) -> Tensor:
+        eaten = torch.ones(HUNGER // 4)
+        return content * self.gain * eaten[-1]
+
+
+class Refusing(Planted):
+    name, title, checkpoint = "refusing", "Refusing", "zoo/refusing"
+
+    def forward(self, content: Content) -> Tensor:
+        raise InputError("This photo is not to my taste.")
+
+
+class Broken(Planted):
+    name, title, checkpoint = "broken", "Broken", "zoo/broken"
+
+    def forward(self, content: Content) -> Tensor:
+        raise ZeroDivisionError("a secret")
+
+
+ALL: tuple[type[Planted], ...] = (Quick, Painted, Slow, Hungry, Refusing, Broken)
+
+
+def plant(folder: Path) -> Runtime:
+    """Write a checkpoint of each into ``folder``; the methods still have to be registered."""
+    for method in ALL:
+        checkpoint.save(method(), folder / method.name)
+
+    def fetch(repo_id: str, revision: str = "main", *, report: object = None) -> tuple[Path, str]:
+        return folder / repo_id.removeprefix("zoo/"), "0123456789abcdef"
+
+    def listing() -> list[Listed]:
+        return [Listed(repo_id=method.checkpoint, method=method.name) for method in ALL]
+
+    return Runtime("cpu", fetch, listing)
+
+
+def load(folder: Path) -> Method:
+    """As checkpoint.load, in a process where nothing has been planted."""
+    METHODS.update({method.name: method for method in ALL})
+    return load_checkpoint(folder)
