@@ -25,7 +25,6 @@ from training.recipe import BatchSize, Cooldown, LoadSize, Recipe, Run
 
 Objective = Literal["lsgan", "hinge", "bce"]
 N = TypeVar("N", bound=nn.Module)
-LEAST_LIKENESS = 0.2  # correlation of light and dark before and after, a mean over photos
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ python -m training.cyclegan --domain-a DIR --domain-b DIR --name-a painting --na
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import mean
 from typing import Annotated
 
 import torch
@@ -14,8 +15,8 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
+from training import faults
 from training.adversarial import (
-    LEAST_LIKENESS,
     TranslationRecipe,
     TranslationTrainer,
     discriminator_loss,
@@ -24,10 +25,9 @@ from training.adversarial import (
 )
 from training.cli import main
 from training.discriminators import patches
-from training.faults import luminance_correlation
 from training.recipe import Run
 from zoo.card import Metric
-from zoo.errors import CheckpointError
+from zoo.method import Direction
 from zoo.methods.cyclegan import CycleGAN, CycleGANConfig
 from zoo.nn.translation import initialise, spectral
 
@@ -181,7 +181,7 @@ class CycleGANTrainer(TranslationTrainer[CycleGANRecipe]):
             made = method(pictures, direction=direction)
             rows += [pictures, made]
             pairs = zip(pictures.split(1), made.split(1), strict=True)
-            likeness = sum(luminance_correlation(m, p) for p, m in pairs) / self.columns
+            likeness = sum(faults.luminance_correlation(m, p) for p, m in pairs) / self.columns
             if likeness < 0:
                 log.warning(
                     "step %d, %s: light and dark have changed places (%.2f). Where that stays, "
@@ -195,7 +195,7 @@ class CycleGANTrainer(TranslationTrainer[CycleGANRecipe]):
 
 @torch.no_grad()
 def gate(method: CycleGAN, photos: Sequence[Tensor], recipe: CycleGANRecipe) -> list[Metric]:
-    """Measure whether light and dark stay in their places; for :mod:`training.publish`.
+    """Measure the faults that cycles are known for, each way; for :mod:`training.publish`.
 
     Args:
         method: Trained.
@@ -203,33 +203,24 @@ def gate(method: CycleGAN, photos: Sequence[Tensor], recipe: CycleGANRecipe) -> 
         recipe: What it was trained by.
 
     Raises:
-        CheckpointError: A direction gives negatives.
+        CheckpointError: A direction gives negatives, or a checkerboard.
     """
     measured = []
-    for direction in ("AtoB", "BtoA") if photos else ():
-        likeness = 0.0
-        for photo in photos:
-            height, width = (side // method.multiple * method.multiple for side in photo.shape[2:])
-            cut = photo[..., :height, :width]
-            likeness += luminance_correlation(method(cut, direction=direction), cut) / len(photos)
-        if likeness < LEAST_LIKENESS:
-            raise CheckpointError(
-                "{direction} exchanges light and dark (correlation {likeness}, at least {least}): "
-                "train it again with another seed, or with a larger weight of the identity.",
-                direction=direction,
-                likeness=f"{likeness:.2f}",
-                least=LEAST_LIKENESS,
-            )
-        measured.append(
-            Metric(
-                name=f"Correlation of light and dark, {direction}",
-                value=round(likeness, 4),
-                features="luma",
-                data=f"{len(photos)} photos",
-                better="higher",
-            )
-        )
+    directions: tuple[Direction, ...] = ("AtoB", "BtoA") if photos else ()
+    for direction in directions:
+        found = faults_of(method, [faults.fitted(photo) for photo in photos], direction)
+        measured += faults.admitted(found, direction, f"{len(photos)} photos")
     return measured
+
+
+@torch.no_grad()
+def faults_of(method: CycleGAN, photos: Sequence[Tensor], direction: Direction) -> dict[str, float]:
+    """Means over ``photos``, each ``(1, 3, H, W)`` with sides that 8 divides."""
+    pairs = [(method(photo, direction=direction), photo) for photo in photos]
+    return {
+        "likeness": mean(faults.luminance_correlation(*pair) for pair in pairs),
+        "checkerboard": mean(faults.checkerboard(*pair) for pair in pairs),
+    }
 
 
 if __name__ == "__main__":

@@ -8,24 +8,132 @@ for :func:`contrast`, :func:`luminance_correlation` and :func:`memorisation`, wh
 :mod:`zoo.metrics`.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+from zoo.card import Metric
 from zoo.color import luminance
+from zoo.errors import CheckpointError
 from zoo.metrics import checkerboard, color_drift, fingerprints, luminance_correlation
 from zoo.nn.vgg import VGG19
 
 __all__ = [
+    "BOUNDS",
+    "Bound",
+    "admitted",
     "checkerboard",
     "color_drift",
     "contrast",
     "diversity",
     "fingerprints",
+    "fitted",
     "frame",
     "luminance_correlation",
     "memorisation",
     "nearest",
 ]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What is let pass of a figure.
+
+    Args:
+        name: What cards call the figure.
+        fault: What is wrong beyond the bound.
+        features: What it stands on.
+        least: The smallest that is let pass, where more is better.
+        most: The largest that is let pass, where less is better.
+    """
+
+    name: str
+    fault: str
+    features: str = "pixels"
+    least: float | None = None
+    most: float | None = None
+
+    @property
+    def better(self) -> Literal["lower", "higher"]:
+        """Which direction is better."""
+        return "lower" if self.least is None else "higher"
+
+    def passes(self, value: float) -> bool:
+        """Whether ``value`` is let pass."""
+        return value >= self.least if self.least is not None else value <= (self.most or 0.0)
+
+
+# Means over photos. Networks that resize before they convolve come to 0.5 of a checkerboard with
+# strokes a pixel wide, which a photo has not, and broken ones to 1 and more.
+BOUNDS = {
+    "likeness": Bound(
+        "Correlation of light and dark", "light and dark change places", "luma", least=0.2
+    ),
+    "checkerboard": Bound(
+        "Checkerboard, powers of ten above the photo", "results have a checkerboard", most=0.8
+    ),
+    "diversity": Bound(
+        "Perceptual distance among 10 codes", "all codes give the same", "VGG-19", least=0.05
+    ),
+    "steadiness": Bound(
+        "Steadiness from code to code", "results jump from code to code", "VGG-19", least=0.7
+    ),
+    "guided": Bound(
+        "KID, codes of pictures over drawn ones",
+        "codes of pictures do worse than drawn ones",
+        "VGG-19",
+        most=1.2,
+    ),
+}
+
+
+def admitted(found: Mapping[str, float], about: str, data: str) -> list[Metric]:
+    """The figures ``found``, by their names in :data:`BOUNDS`, as a card has them.
+
+    Args:
+        found: Figures.
+        about: What they are of, for example the direction.
+        data: What they were measured on.
+
+    Raises:
+        CheckpointError: One of them is beyond its bound.
+    """
+    metrics = []
+    for key, value in found.items():
+        bound = BOUNDS[key]
+        if not bound.passes(value):
+            raise CheckpointError(
+                "{about}: {fault} ({name}: {value}, let pass {bound}). Train it longer, or anew "
+                "with another seed.",
+                about=about,
+                fault=bound.fault,
+                name=bound.name,
+                value=f"{value:.2f}",
+                bound=bound.least if bound.least is not None else bound.most,
+            )
+        metrics.append(
+            Metric(
+                name=f"{bound.name}, {about}",
+                value=round(value, 4),
+                features=bound.features,
+                data=data,
+                better=bound.better,
+            )
+        )
+    return metrics
+
+
+def fitted(photo: Tensor, side: int = 256, multiple: int = 8) -> Tensor:
+    """Shrink ``(1, 3, H, W)`` to a longer side of at most ``side``, both divisible."""
+    factor = min(1.0, side / max(photo.shape[2:]))
+    height, width = (
+        max(multiple, int(factor * length) // multiple * multiple) for length in photo.shape[2:]
+    )
+    return F.interpolate(photo, (height, width), mode="bilinear", antialias=True)
 
 
 def frame(result: Tensor, photo: Tensor, band: int = 4) -> float:

@@ -116,8 +116,8 @@ def test_negatives_are_not_published() -> None:
         generator.__class__ = Same
     photos = [torch.rand(1, 3, 33, 47), torch.rand(1, 3, 16, 16)]
     measured = gate(method, photos, recipe)
-    assert [metric.value for metric in measured] == [1.0, 1.0]
+    assert [metric.value for metric in measured] == [1.0, 0.0, 1.0, 0.0]
     assert gate(method, [], recipe) == []
     method.generators["BtoA"].sign = -1.0  # type: ignore[assignment]
-    with pytest.raises(CheckpointError, match="BtoA exchanges light and dark"):
+    with pytest.raises(CheckpointError, match="BtoA: light and dark change places"):
         gate(method, photos, recipe)

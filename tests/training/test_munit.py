@@ -6,10 +6,12 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from tests.training.toys import recipe_of, run_in, trainer_of
-from training.codes import Prior, guided_to_random, mode_seeking, spread, steadiness
+from training.codes import Prior, gate, guided_to_random, mode_seeking, spread, steadiness
+from training.data import pack
 from training.munit import MUNITRecipe, MUNITTrainer
-from zoo import codes
+from zoo import codes, images
 from zoo.codes import Coded
+from zoo.errors import CheckpointError
 from zoo.method import Direction
 from zoo.nn.vgg import vgg19
 
@@ -139,8 +141,7 @@ def pictures(count: int, seed: int) -> list[Tensor]:
 def test_the_gates_tell_a_sound_method_from_a_broken_one() -> None:
     encoder, sound = vgg19(), Tints()
     contents = pictures(6, 0)
-    styles = [p for one, c in zip(pictures(6, 1), codes.sample(7, 6, 8), strict=True)
-              for p in [sound.render(one, c[None])]]  # fmt: skip
+    styles = tinted(pictures(6, 1))
     collapsed = Tints(depth=1e-4)
     floor = 0.1 * spread(sound, contents[0], "AtoB", encoder, 4)
     assert spread(collapsed, contents[0], "AtoB", encoder, 4) < floor
@@ -149,3 +150,52 @@ def test_the_gates_tell_a_sound_method_from_a_broken_one() -> None:
     assert guided_to_random(sound, contents, styles, "AtoB", encoder) <= 1.2
     elsewhere = Tints(shift=6.0)
     assert guided_to_random(elsewhere, contents, styles, "AtoB", encoder) > 1.2
+
+
+def tinted(contents: list[Tensor]) -> list[Tensor]:
+    """What the sound method makes of ``contents`` by random codes."""
+    drawn = codes.sample(7, len(contents), 8).split(1)
+    return [Tints().render(one, code) for one, code in zip(contents, drawn, strict=True)]
+
+
+def test_weights_with_a_fault_of_codes_are_not_published(tmp_path: Path) -> None:
+    for kind, found in (("a", pictures(6, 0)), ("b", tinted(pictures(6, 1)))):
+        (tmp_path / kind).mkdir()
+        for number, picture in enumerate(found):
+            images.to_pil(picture)[0].save(tmp_path / kind / f"{number}.png")
+        pack(tmp_path / kind, tmp_path / f"{kind}-pack", 48)
+    recipe = MUNITRecipe(domain_a=tmp_path / "a-pack", domain_b=tmp_path / "b-pack", load_size=48)
+    photos = pictures(2, 3)
+    measured = {metric.name: metric for metric in gate(Tints(), photos, recipe)}
+    assert len(measured) == 10
+    assert measured["Correlation of light and dark, AtoB"].value > 0.9
+    assert measured["Perceptual distance among 10 codes, BtoA"].better == "higher"
+    for broken, fault in (
+        (Tints(depth=1e-4), "all codes give the same"),
+        (Tints(shift=6.0), "codes of pictures do worse than drawn ones"),
+        (Jumps(), "results jump from code to code"),
+        (Negatives(), "light and dark change places"),
+        (Fences(), "results have a checkerboard"),
+    ):
+        with pytest.raises(CheckpointError, match=f"AtoB: {fault}"):
+            gate(broken, photos, recipe)
+
+
+class Negatives(Tints):
+    """Results with light and dark exchanged."""
+
+    def render(
+        self, content: Tensor | None, codes: Tensor, direction: Direction = "AtoB"
+    ) -> Tensor:
+        return 1 - super().render(content, codes, direction)
+
+
+class Fences(Tints):
+    """Results whose every second column is darker."""
+
+    def render(
+        self, content: Tensor | None, codes: Tensor, direction: Direction = "AtoB"
+    ) -> Tensor:
+        made = super().render(content, codes, direction)
+        made[..., ::2] *= 0.9
+        return made
