@@ -28,6 +28,7 @@ import click
 from PIL import Image
 from torchvision.utils import make_grid
 
+from training import thumbnails
 from training.loop import CHECKPOINT, METRICS, RECIPE, RUN, write
 from training.recipe import Recipe
 from zoo import card, checkpoint, images
@@ -63,7 +64,8 @@ def publish(
         run: Folder of a run that saved at least once.
         out: Where; files of an earlier checkpoint there are replaced.
         repo_id: What it will be called.
-        contents: Photos for the samples, which must be free to be shown.
+        contents: Photos for the samples, which must be free to be shown; the first is that of the
+            thumbnails.
         styles: Style pictures for them; none for methods that take none.
         size: Longer side of a sample in pixels.
         options: Further settings of the method for the samples.
@@ -99,6 +101,7 @@ def publish(
         sheet.save(buffer, "JPEG", quality=88)
         write(out / SAMPLES, buffer.getvalue())
         shown.insert(0, SAMPLES)
+        thumbnails.make(method, out, contents[0])
     settings = recipe_in(trainer)(**typed(recipe, paths))
     if gate := getattr(trainer, "gate", None):
         # Faults that no loss curve shows; each recipe knows its own.

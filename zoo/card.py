@@ -6,6 +6,7 @@ The text below is rendered from the same facts, so :func:`parse` never has to re
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
@@ -113,6 +114,19 @@ class CardFacts:
     departures: tuple[str, ...] = ()
     samples: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+
+
+def thumbnail_name(field: str = "", value: object = "") -> str:
+    """Where a checkpoint has a small picture of what it makes of a photo, if it has one.
+
+    As it does by itself, or with the setting ``field`` at ``value``, such as one of its styles.
+    """
+    return f"thumbnails/{field}-{value}.jpg" if field else "thumbnail.jpg"
+
+
+def is_thumbnail(path: str) -> bool:
+    """Whether a file of a checkpoint is a :func:`thumbnail_name`."""
+    return re.fullmatch(r"thumbnail\.jpg|thumbnails/\w+-\w+\.jpg", path) is not None
 
 
 def render(facts: CardFacts) -> str:

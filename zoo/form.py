@@ -31,6 +31,7 @@ class Control:
         more: The field stands under "More settings".
         offers: Values to pick from, with their words; other values inside the bounds are valid.
         words: What each choice is called, where its value is not a word for people.
+        looks: Its values look different and are picked by thumbnails.
     """
 
     step: float | None = None
@@ -38,6 +39,7 @@ class Control:
     more: bool = False
     offers: tuple[tuple[str, Any], ...] = ()
     words: Mapping[str, str] | None = None
+    looks: bool = False
 
 
 @dataclass(frozen=True)

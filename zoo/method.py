@@ -1,5 +1,6 @@
 """What a method is: an ``nn.Module`` whose ``forward`` signature is its form."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +109,11 @@ class Method(nn.Module):
         return {}
 
     @classmethod
+    def style_of(cls, config: Any) -> str:
+        """What to call the one style that a checkpoint has learned; "" where it tells none."""
+        return ""
+
+    @classmethod
     def from_pretrained(
         cls,
         source: str | Path,
@@ -186,6 +192,14 @@ class Method(nn.Module):
         return pretrained.push(
             self, repo_id, client, facts=facts, message=message, private=private, dtype=dtype
         )
+
+
+def title_of(style: str) -> str:
+    """What to call a style: "kandinsky_composition-vii" is "Composition VII (Kandinsky)"."""
+    artist, _, work = style.replace("-", " ").title().rpartition("_")
+    work = re.sub(r" (?:Of|With|A|The)(?= )", lambda found: found[0].lower(), work)
+    work = re.sub(r"\b[IVX][ivx]+\b", lambda found: found[0].upper(), work)
+    return f"{work} ({artist})" if artist else work
 
 
 def both_ways(domains: Sequence[str]) -> dict[str, list[tuple[str, Any]]]:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import torch
 
 from zoo import checkpoint
+from zoo.card import is_thumbnail
 from zoo.errors import CheckpointError, DeviceError, RepoNotFoundError
 from zoo.hub.cache import Report
 from zoo.methods import get_method
@@ -37,14 +38,15 @@ class Listed:
         repo_id: Its name.
         method: Name of its method.
         config: What its ``config.json`` says of the network, where that is known.
-        thumbnail: A small picture of what it does, where it has one.
+        thumbnails: Small pictures of what it does, by their names in
+            :func:`zoo.card.thumbnail_name`.
         folder: Where it lies, for one that comes with the code.
     """
 
     repo_id: str
     method: str
     config: Mapping[str, Any] = field(default_factory=dict)
-    thumbnail: Path | None = None
+    thumbnails: Mapping[str, Path] = field(default_factory=dict)
     folder: Path | None = None
 
 
@@ -58,13 +60,16 @@ def list_shipped() -> list[Listed]:
         except CheckpointError as error:
             log.warning("%s", error)
             continue
-        thumbnail = folder / "thumbnail.jpg"
         found.append(
             Listed(
                 repo_id=f"zoo/{folder.name}",
                 method=config["method"],
                 config=config["config"],
-                thumbnail=thumbnail if thumbnail.is_file() else None,
+                thumbnails={
+                    path.relative_to(folder).as_posix(): path
+                    for path in folder.rglob("*.jpg")
+                    if is_thumbnail(path.relative_to(folder).as_posix())
+                },
                 folder=folder,
             )
         )

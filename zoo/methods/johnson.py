@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from zoo.method import Content, Method, Paper, Strength
+from zoo.method import Content, Method, Paper, Strength, title_of
 from zoo.nn.blocks import Transform
 
 
@@ -55,6 +55,11 @@ class Johnson(Method):
     def __init__(self, config: JohnsonConfig = JohnsonConfig()) -> None:
         super().__init__(config)
         self.transform = Transform(config.width, 1, config.published, config.bounded)
+
+    @classmethod
+    def style_of(cls, config: JohnsonConfig) -> str:
+        """The painting's name."""
+        return title_of(config.style)
 
     def forward(self, content: Content, *, strength: Strength = 1.0) -> Tensor:
         """Repaint ``content`` in one pass."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from zoo.errors import InputError
 from zoo.form import Control
-from zoo.method import Content, Method, Paper, Strength, shares
+from zoo.method import Content, Method, Paper, Strength, shares, title_of
 from zoo.nn.blocks import Transform
 
 
@@ -36,12 +36,6 @@ class ManyStylesConfig:
     contrasts: tuple[float, ...] = (0.25,)
     width: int = 32
     published: bool = False
-
-
-def title_of(style: str) -> str:
-    """What to call a style: "van-gogh_starry-night" is "Starry Night (Van Gogh)"."""
-    artist, _, painting = style.replace("-", " ").title().rpartition("_")
-    return f"{painting} ({artist})" if artist else painting
 
 
 class ManyStyles(Method):
@@ -78,6 +72,7 @@ class ManyStyles(Method):
         painting: Annotated[
             int,
             Field(ge=0, le=999, title="Painting", description="Whose look to borrow."),
+            Control(looks=True),
         ] = 0,
         second_painting: Annotated[
             int,
