@@ -48,7 +48,7 @@ def hub(results: dict[str, Any]) -> str:
 
 def training(results: dict[str, Any]) -> str:
     """Images/s of a training step beside the published loop."""
-    head = ["step", "batch", "width", "published loop", "ours", "ratio"]
+    head = ["step", "batch", "width", "published loop", "ours", "ratio", "peak memory, both"]
     rows: list[list[object]] = [
         [
             r["step"],
@@ -57,6 +57,7 @@ def training(results: dict[str, Any]) -> str:
             f"{r['published']:.2f} images/s",
             f"{r['ours']:.2f} images/s",
             f"{r['ratio']:.2f}",
+            f"{r['published_mb']} MB, {r['ours_mb']} MB",
         ]
         for r in results["rows"]
     ]
