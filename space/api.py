@@ -4,9 +4,8 @@ They are also the tools that a language model sees, so their descriptions are wh
 """
 
 import inspect
-import logging
-import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import gradio as gr
@@ -15,14 +14,26 @@ from space.components import Given
 from space.hub import download
 from space.jobs import Finished, Job, Working
 from space.pictures import refusal
+from space.race import (
+    Cell,
+    Race,
+    bench_for,
+    contestants,
+    export,
+    moved,
+    pictures,
+    starters_of,
+    unexpected,
+    usual,
+)
 from space.results import save
 from space.tab import Site
-from space.words import say, spoken, tell
+from space.words import spoken, tell
+from zoo.compare import plain
 from zoo.errors import InputError, ZooError
-from zoo.form import Field, Form
+from zoo.form import Field, Form, form_of
 from zoo.methods import METHODS
-
-log = logging.getLogger(__name__)
+from zoo.pipeline import photo_options
 
 FILE = {
     "title": "FileData",
@@ -51,36 +62,27 @@ def publish(name: str, form: Form, site: Site) -> None:
         language = spoken(request)
         job = None
         try:
-            given = dict(zip([f.name for f in fields], values, strict=True))
-            checkpoint = given.pop("checkpoint") or method.checkpoint
-            if checkpoint not in checkpoint_field(name, site).choices:
-                raise InputError("There is no checkpoint “{repo_id}”.", repo_id=checkpoint)
-            inputs = {f.name: received(f, given[f.name], language) for f in form}
-            inputs = form.check({key: value for key, value in inputs.items() if value is not None})
-            job = Job(site.lane, site.runtime, checkpoint, inputs)
-            for state in job.follow():
-                if isinstance(state, Finished):
-                    result = save(state.progress, "", {})
-                    yield list(result.files), result.record
-                elif isinstance(state, Working):
-                    yield (
-                        None,
-                        {"step": state.progress.number, "of": state.progress.total},
-                    )
-                else:
-                    yield None, {"step": 0}
-        except Refused as error:
-            raise polite(error.message) from None
-        except ZooError as error:
-            raise polite(tell(language, error)) from None
-        except Exception:
-            reference = uuid.uuid4().hex[:8]
-            log.exception("reference %s", reference)
-            words = (
-                "Something went wrong on our side and your picture was not changed. Please try "
-                "again; if it happens again, report reference {reference}."
-            )
-            raise polite(say(language, words, reference=reference)) from None
+            with answering(language):
+                given = dict(zip([f.name for f in fields], values, strict=True))
+                checkpoint = given.pop("checkpoint") or method.checkpoint
+                if checkpoint not in checkpoint_field(name, site).choices:
+                    raise InputError("There is no checkpoint “{repo_id}”.", repo_id=checkpoint)
+                inputs = {f.name: received(f, given[f.name], language) for f in form}
+                inputs = form.check(
+                    {key: value for key, value in inputs.items() if value is not None}
+                )
+                job = Job(site.lane, site.runtime, checkpoint, inputs)
+                for state in job.follow():
+                    if isinstance(state, Finished):
+                        result = save(state.progress, "", {})
+                        yield list(result.files), result.record
+                    elif isinstance(state, Working):
+                        yield (
+                            None,
+                            {"step": state.progress.number, "of": state.progress.total},
+                        )
+                    else:
+                        yield None, {"step": 0}
         finally:
             if job:
                 job.stop()
@@ -109,6 +111,87 @@ def publish(name: str, form: Form, site: Site) -> None:
         concurrency_limit=site.lane.longest + 2,
         show_progress="hidden",
     )
+
+
+def publish_compare(site: Site) -> None:
+    """Add the endpoint that lets methods take turns on the same pictures."""
+    form = form_of(pictures)
+    size = form_of(photo_options).by_name["size"]
+    there = contestants(site)
+
+    def compare(  # noqa: D417 - the request is nothing that a caller gives
+        request: gr.Request,
+        content: Any,
+        style: Any = None,
+        methods: Any = None,
+        size: Any = None,
+        memory: Any = None,
+    ) -> Iterator[tuple[Any, Any]]:
+        """Run several methods on the same photo and measure time, memory and quality.
+
+        Args:
+            content: The photo to repaint.
+            style: The picture whose look to borrow, for the methods that take one.
+            methods: Names of checkpoints, as list_checkpoints tells them; six at most.
+            size: Longer side of the results in pixels; 0 keeps the photo's.
+            memory: Whether to run each method once more on a CPU, to measure its peak memory.
+
+        Returns:
+            A picture of all results, the table as CSV and JSON and each result as PNG; and one
+            entry for each method with what was measured, or why there is no result.
+        """
+        language = spoken(request)
+        with answering(language):
+            photo, painting = (
+                None if value is None else received(form.by_name[name], value, language)
+                for name, value in (("content", content), ("style", style))
+            )
+            starters = starters_of(site, usual(contestants(site)) if methods is None else methods)
+            checked = form_of(photo_options).check({"size": size})["size"]
+            bench = bench_for(site, starters, photo, painting, checked, bool(memory))
+            board = [Cell(one) for one in starters]
+            for number, state in Race(site, bench, starters, language).follow():
+                board[number] = moved(board[number], state)
+                yield (
+                    None,
+                    [{"checkpoint": cell.one.repo_id, "state": cell.place} for cell in board],
+                )
+            files = [*export(bench, board).values()]
+            files += [cell.result.files[0] for cell in board if cell.result]
+            yield files, [plain(cell.counted) for cell in board]
+
+    names = [one.repo_id for one in there]
+    several = {"type": "array", "items": {"type": "string", "enum": names}}
+    gr.Button(visible=False).click(
+        compare,
+        [
+            *(given_as(form.by_name[name]) for name in ("content", "style")),
+            Given(usual(there), several, "Methods", usual(there)),
+            given_as(size),
+            Given(False, {"type": "boolean"}, "Memory", False),
+        ],
+        [
+            gr.File(visible=False, file_count="multiple", label="results"),
+            gr.JSON(visible=False, label="table"),
+        ],
+        api_name="compare",
+        concurrency_id="studio",
+        concurrency_limit=site.lane.longest + 2,
+        show_progress="hidden",
+    )
+
+
+@contextmanager
+def answering(language: str) -> Iterator[None]:
+    """What goes wrong inside reaches the caller as a sentence, and a bug the log as well."""
+    try:
+        yield
+    except Refused as error:
+        raise polite(error.message) from None
+    except ZooError as error:
+        raise polite(tell(language, error)) from None
+    except Exception:  # noqa: BLE001 logged with its reference
+        raise polite(unexpected(language)) from None
 
 
 def publish_checkpoints(site: Site) -> None:

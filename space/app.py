@@ -7,6 +7,7 @@ from space.controls import GLUE
 from space.custom import CUSTOM
 from space.hub import Shelf
 from space.jobs import LONGEST_QUEUE, Lane
+from space.race import contestants
 from space.speed import Speed
 from space.tab import Site, Tab
 from zoo.methods import METHODS
@@ -54,6 +55,8 @@ def build_app(runtime: Runtime, site: Site | None = None) -> gr.Blocks:
             tab.wire()
         for tab in site.tabs:
             api.publish(tab.name, tab.form, site)
+        if contestants(site):
+            api.publish_compare(site)
         api.publish_checkpoints(site)
         api.publish_download(site)
         blocks.load(

@@ -71,6 +71,16 @@ class Dropdown(gr.Dropdown):
         return payload
 
 
+class CheckboxGroup(gr.CheckboxGroup):
+    """Checkboxes whose value may be anything."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> Any:
+        """The value as sent."""
+        return payload
+
+
 class Given(Api):
     """One typed value of an endpoint; nothing of it is drawn.
 

@@ -102,7 +102,7 @@ def make_site(
         i18n=catalogue(),
         mcp_server=importlib.util.find_spec("mcp") is not None,
         theme=make_theme(),
-        css=read("site.css"),
+        css=read("site.css") + read("compare.css"),
         head=f"<script>{read('page.js')}</script>",
     )
     app.add_middleware(Front)

@@ -20,7 +20,6 @@ only for sets of the same.
 import warnings
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -45,50 +44,61 @@ FEATURES = "VGG-19 relu4_4, mean over pixels"
 LARGEST_SUBSET = 1000  # of pictures whose pairs are compared at once, as in the paper of KID
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Figure:
     """What a measured number is.
 
     Args:
-        key: Its name in tables for programs.
         title: Its name for people.
+        meaning: How to read it.
+        key: Its name in tables for programs.
         features: What it stands on.
-        better: Which direction is better; "" where both ends are faults, or neither is.
     """
 
-    key: str
     title: str
+    meaning: str
+    key: str
     features: str
-    better: Literal["", "lower", "higher"] = ""
 
 
 FIGURES = (
     Figure(
-        key="content_error_vgg19",
-        title="Content error",
-        features="VGG-19 relu4_2, share of the photo's power",
-        better="lower",
+        "Content error",
+        "Share of what the photo shows that is lost or changed; 0 is the photo.",
+        "content_error_vgg19",
+        "VGG-19 relu4_2",
     ),
     Figure(
-        key="style_error_vgg19",
-        title="Style error",
-        features="VGG-19 Gram relu1_1 to 5_1, share of the photo's",
-        better="lower",
+        "Style error",
+        "Distance from the style picture's texture; 0 has it, 1 is as far as the photo.",
+        "style_error_vgg19",
+        "VGG-19 Gram relu1_1–5_1",
     ),
     Figure(
-        key="perceptual_distance_vgg19",
-        title="Distance to the photo",
-        features="VGG-19 relu2_2, 3_3, 4_3, directions",
+        "Distance",
+        "How different from the photo it looks; 0 looks the same, 6 is the most.",
+        "perceptual_distance_vgg19",
+        "VGG-19 relu2_2, 3_3, 4_3",
     ),
-    Figure(key="ssim", title="SSIM", features="luma, Gaussian window of 1.5 px"),
+    Figure("SSIM", "Structure in common with the photo; 1 has all of it.", "ssim", "luma"),
     Figure(
-        key="checkerboard",
-        title="Checkerboard",
-        features="spectrum of luma, powers of ten above the photo",
-        better="lower",
+        "Checkerboard",
+        "Regular traces of the network, in powers of ten above the photo; 0 has none.",
+        "checkerboard",
+        "spectrum of luma",
     ),
-    Figure(key="color_drift", title="Colour shift", features="largest shift of a channel's mean"),
-    Figure(key="luminance_correlation", title="Light and dark", features="correlation of luma"),
+    Figure(
+        "Colour shift",
+        "Largest change of the mean of red, green or blue, of 1.",
+        "color_drift",
+        "RGB means",
+    ),
+    Figure(
+        "Light and dark",
+        "Correlation of brightness with the photo; 1 keeps it, below 0 is a negative.",
+        "luminance_correlation",
+        "luma",
+    ),
 )
 
 

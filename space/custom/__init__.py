@@ -2,7 +2,11 @@
 
 from collections.abc import Callable
 
-from space.custom import explore, zoo
+from space.custom import compare, explore, zoo
 
 # Name of the tab -> the function that lays it out, given what the tabs share.
-CUSTOM: dict[str, Callable[..., None]] = {explore.NAME: explore.build, "zoo": zoo.build}
+CUSTOM: dict[str, Callable[..., None]] = {
+    explore.NAME: explore.build,
+    compare.NAME: compare.build,
+    "zoo": zoo.build,
+}

@@ -39,6 +39,7 @@ def test_every_method_has_an_endpoint_with_the_names_of_its_form(client: Client)
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
     assert set(endpoints) == {
         *(f"/{name}" for name in METHODS),
+        "/compare",
         "/list_checkpoints",
         "/download_checkpoint",
     }

@@ -8,12 +8,13 @@ from pathlib import Path
 from space.controls import choice_word
 from space.pictures import PAINTINGS, PHOTOS
 from zoo.methods import METHODS
+from zoo.metrics import FIGURES
 from zoo.pipeline import form_for
 from zoo.regions import PALETTE, REST
 
 ROOT = Path(__file__).parents[2]
 # Calls whose first text argument is shown, with the place of that argument.
-SHOWN = {"t": 0, "say": 1, "Notice": 0}
+SHOWN = {"t": 0, "say": 1, "Notice": 0, "Column": 1}
 # Arguments by these names hold texts that a template translates.
 NAMED = {"caption"}
 # The hub's server answers programs, the command line and the training people in a terminal.
@@ -97,10 +98,16 @@ def in_forms() -> Iterator[str]:
             yield from (word for word, _ in field.control.offers)
 
 
+def in_figures() -> Iterator[str]:
+    for figure in FIGURES:
+        yield figure.title
+        yield figure.meaning
+
+
 def every_text() -> set[str]:
     errors = errors_of(ast.parse((ROOT / "zoo" / "errors.py").read_text()), {"ZooError"})
     found = {text for path in sources() for text in in_source(path, errors)}
-    found |= set(in_scripts()) | set(in_forms())
+    found |= set(in_scripts()) | set(in_forms()) | set(in_figures())
     found |= {picture.name for picture in (*PHOTOS, *PAINTINGS)} | {"None", "Stylize", "Generate"}
     found |= {*PALETTE, REST}
     return {text for text in found if re.search("[A-Za-z]{2}", text)}

@@ -1,0 +1,279 @@
+"""Methods that take turns on the same pictures, each with a place of its own in the lane.
+
+A board is what the site knows of such a comparison: a cell for each method, which fills as its work
+goes on.
+"""
+
+import logging
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from PIL import Image
+
+from space import status
+from space.jobs import Finished, Job, State, Stopped, Working
+from space.results import Result, folder, save
+from space.tab import Site
+from space.words import say, tell
+from zoo.compare import (
+    Bench,
+    Entry,
+    Look,
+    Row,
+    comparable,
+    picture,
+    takes_style,
+    to_csv,
+    to_json,
+)
+from zoo.errors import InputError, ZooError
+from zoo.method import Content, Method, Style
+from zoo.methods import METHODS
+from zoo.runtime import Listed
+
+log = logging.getLogger(__name__)
+
+USUAL = ("many_styles", "johnson", "adain")  # picked at first: quick, and of different kinds
+FILES = {"png": "compare.png", "csv": "compare.csv", "json": "compare.json"}
+MOST = 6  # contestants; each has to wait for its turn again
+RUNS, PATIENCE = 3, 3.0  # timed runs; a method whose first takes more seconds is timed by that
+
+
+def pictures(content: Content, style: Style) -> None:
+    """What all methods get."""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A checkpoint that can be compared.
+
+    Args:
+        repo_id: Its name.
+        method: What runs it.
+        title: What people read.
+        settings: Of the method, as its tab here has them at first.
+    """
+
+    repo_id: str
+    method: type[Method]
+    title: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is known of a method in a comparison."""
+
+    one: Contestant
+    place: Literal["waiting", "working", "done", "failed", "stopped"] = "waiting"
+    preview: str = ""
+    result: Result | None = None
+    row: Row | None = None
+    message: str = ""
+
+    @property
+    def measured(self) -> bool:
+        """Whether there is something to tell: a result, or why there is none."""
+        return self.row is not None or self.place == "failed"
+
+    @property
+    def counted(self) -> Row:
+        """Its row in the table; where there is no result, with the reason."""
+        name = self.one.method.name
+        return self.row or Row(method=name, checkpoint=self.one.repo_id, error=self.message)
+
+    @property
+    def entry(self) -> Entry:
+        """Its row, and its picture."""
+        if self.result is None:
+            return Entry(self.counted)
+        with Image.open(self.result.files[0]) as opened:
+            return Entry(self.counted, opened.convert("RGB"))
+
+
+Board = tuple[Cell, ...]
+
+
+def contestants(site: Site) -> list[Contestant]:
+    """Every checkpoint of every method that repaints a photo, now."""
+    found = []
+    for tab in site.tabs:
+        method = METHODS[tab.name]
+        if not comparable(method):
+            continue
+        steps = tab.form.by_name.get("steps")
+        settings = {"steps": steps.default} if steps else {}
+        there = site.runtime.checkpoints(tab.name)
+        for listed, title in zip(there, titles(method, there), strict=True):
+            found.append(Contestant(listed.repo_id, method, title, settings))
+    return found
+
+
+def titles(method: type[Method], there: Sequence[Listed]) -> list[str]:
+    """What checkpoints of a method are called: by their style, where they have one of their own."""
+    if len(there) == 1:
+        return [method.title]
+    found = []
+    for listed in there:
+        own = status.short(listed.repo_id).removeprefix(method.name).lstrip("-")
+        with suppress(TypeError, ValueError, AttributeError):  # somebody else's config.json
+            own = method.style_of(method.Config(**listed.config)) or own
+        found.append(f"{method.title} · {own}" if own else method.title)
+    return [
+        title if found.count(title) == 1 else f"{method.title} · {status.short(listed.repo_id)}"
+        for title, listed in zip(found, there, strict=True)
+    ]
+
+
+def usual(there: Sequence[Contestant]) -> list[str]:
+    """The checkpoints that are picked at first."""
+    names = [METHODS[name].checkpoint for name in USUAL if name in METHODS]
+    return [one.repo_id for one in there if one.repo_id in names] or [there[0].repo_id]
+
+
+def starters_of(site: Site, picked: object) -> list[Contestant]:
+    """The picked checkpoints; raises InputError where they cannot be compared."""
+    there = contestants(site)
+    wanted = picked if isinstance(picked, list) else []
+    for name in wanted:
+        if not any(one.repo_id == name for one in there):
+            raise InputError("There is no checkpoint “{repo_id}”.", repo_id=str(name)[:80])
+    found = [one for one in there if one.repo_id in wanted]
+    if not found:
+        raise InputError("Pick at least one method.")
+    if len(found) > MOST:
+        raise InputError(
+            "Pick at most {most} methods; you picked {count}.", most=MOST, count=len(found)
+        )
+    return found
+
+
+def bench_for(
+    site: Site,
+    starters: Sequence[Contestant],
+    content: str | None,
+    style: str | None,
+    size: int,
+    with_memory: bool,
+) -> Bench:
+    """The pictures, and how to measure; raises InputError where one is missing or unusable."""
+    if not content:
+        raise InputError("Add a photo first.")
+    wanted = any(takes_style(one.method) for one in starters)
+    if wanted and not style:
+        raise InputError("Add a style picture.")
+    return Bench(
+        content,
+        style if wanted else None,
+        size=size,
+        runs=RUNS,
+        patience=PATIENCE,
+        fetch=site.runtime.fetch if with_memory else None,
+    )
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A contestant that has no result; ``message`` is in the visitor's language."""
+
+    message: str
+
+
+class Race:
+    """One comparison.
+
+    Args:
+        site: Has the lane and the checkpoints.
+        bench: The pictures, and how to measure.
+        starters: Who takes part, in this order.
+        language: Of the visitor, for what goes wrong.
+    """
+
+    def __init__(
+        self, site: Site, bench: Bench, starters: Sequence[Contestant], language: str
+    ) -> None:
+        self._site, self.bench, self._language = site, bench, language
+        self._starters = starters
+        self._halted = False
+        self._job: Job | None = None
+
+    def stop(self) -> None:
+        """End the run under way, and start none after it."""
+        self._halted = True
+        if self._job:
+            self._job.stop()
+
+    def follow(self) -> Iterator[tuple[int, State | Failed]]:
+        """Yield whose turn it is and how that goes; the first Stopped is the end.
+
+        Closing the iterator stops the work.
+        """
+        try:
+            for number, one in enumerate(self._starters):
+                try:
+                    for state in self._run(one):
+                        yield number, state
+                        if isinstance(state, Stopped):
+                            return
+                except ZooError as error:
+                    yield number, Failed(tell(self._language, error))
+                except Exception:  # noqa: BLE001 logged with its reference
+                    yield number, Failed(unexpected(self._language))
+        finally:
+            self.stop()
+
+    def _run(self, one: Contestant) -> Iterator[State]:
+        if self._halted:
+            yield Stopped()
+            return
+        site = self._site
+        self._job = Job(
+            site.lane, site.runtime, one.repo_id, dict(one.settings), work=self.bench.work
+        )
+        if self._halted:  # between two runs
+            self._job.stop()
+        yield from self._job.follow()
+
+
+def moved(cell: Cell, state: State | Failed) -> Cell:
+    """What is known of a method after another look at its work."""
+    if isinstance(state, Failed):
+        return replace(cell, place="failed", message=state.message, row=None, result=None)
+    if isinstance(state, Working | Finished) and isinstance(state.progress, Look):
+        look = state.progress
+        if look.row and not cell.result:
+            cell = replace(cell, result=save(look, "", {}), preview="")
+        row = look.row
+        if row and isinstance(state, Finished):
+            return replace(cell, place="done", row=replace(row, loading=state.loading))
+        return replace(cell, place="working", row=row)
+    return cell
+
+
+def export(bench: Bench, board: Sequence[Cell]) -> dict[str, str]:
+    """Write the table and the picture of all; their paths by the kinds of :data:`FILES`."""
+    entries = [cell.entry for cell in board if cell.measured]
+    rows = [entry.row for entry in entries]
+    place = folder() / uuid.uuid4().hex
+    place.mkdir(parents=True)
+    paths = {kind: place / name for kind, name in FILES.items()}
+    paths["csv"].write_text(to_csv(rows), "utf-8")
+    paths["json"].write_text(to_json(rows), "utf-8")
+    styles = {"": bench.style} if bench.style else {}
+    picture(entries, {"": bench.content}, styles).save(paths["png"])
+    return {kind: str(path) for kind, path in paths.items()}
+
+
+def unexpected(language: str) -> str:
+    """What to tell of an error that is nobody's mistake; the log has the same reference."""
+    reference = uuid.uuid4().hex[:8]
+    log.exception("reference %s", reference)
+    return say(
+        language,
+        "Something went wrong on our side and your picture was not changed. Please try again; if "
+        "it happens again, report reference {reference}.",
+        reference=reference,
+    )
