@@ -3,14 +3,26 @@
 from zoo.errors import UnknownMethodError
 from zoo.method import Method
 from zoo.methods.adain import AdaIN
+from zoo.methods.cyclegan import CycleGAN
 from zoo.methods.fast_photo_style import FastPhotoStyle
 from zoo.methods.gatys import Gatys
 from zoo.methods.johnson import Johnson
 from zoo.methods.many_styles import ManyStyles
+from zoo.methods.munit import MUNIT
 from zoo.methods.style_swap import StyleSwap
 
 METHODS: dict[str, type[Method]] = {
-    method.name: method for method in (Gatys, Johnson, ManyStyles, StyleSwap, AdaIN, FastPhotoStyle)
+    method.name: method
+    for method in (
+        Gatys,
+        Johnson,
+        ManyStyles,
+        StyleSwap,
+        AdaIN,
+        FastPhotoStyle,
+        CycleGAN,
+        MUNIT,
+    )
 }
 
 

@@ -215,7 +215,7 @@ class DRIT(Method, Coded):
         2018,
         "1808.00948",
     )
-    checkpoint = "zoo/drit-seasons"
+    checkpoint = "zoo/drit-chinese"
     Config = DRITConfig
     multiple = 8  # the innermost features then have the two pixels that a mirror needs
     bf16 = True

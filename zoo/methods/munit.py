@@ -167,7 +167,7 @@ class MUNIT(Method, Coded):
         2018,
         "1804.04732",
     )
-    checkpoint = "zoo/munit-seasons"
+    checkpoint = "zoo/munit-chinese"
     Config = MUNITConfig
     multiple = 8  # the innermost features then have the two pixels that a mirror needs
     bf16 = True
