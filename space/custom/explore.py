@@ -8,7 +8,6 @@ text. A plan is what one press of a button asks to be drawn.
 
 import html
 import json
-import logging
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -19,12 +18,13 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from space import parts, status
+from space import parts, photo, status
 from space.components import Dropdown, Slider
 from space.controls import GLUE, TELLING, Entry, entry
 from space.jobs import Finished, Job, Stopped, Working
 from space.links import settings_from
-from space.pictures import PHOTOS, check_upload, picture_box, preset, refusal
+from space.pictures import check_upload, picture_box
+from space.race import unexpected
 from space.results import save
 from space.tab import Site, Updates
 from space.words import say, spoken, t, tell
@@ -35,8 +35,6 @@ from zoo.form import Field, Form
 from zoo.method import Method
 from zoo.methods import METHODS
 from zoo.pipeline import Progress, form_for
-
-log = logging.getLogger(__name__)
 
 NAME = "explore"
 SCRIPT = Path(__file__).parents[1] / "static" / "explore.js"
@@ -333,11 +331,7 @@ class ExploreTab:
             elem_id=f"{NAME}-checkpoint",
         )
         with gr.Column(visible=self.usual.takes_photo, elem_classes="sz-plain") as self.photo_area:
-            self.photo = picture_box("Photo", f"{NAME}-content", photo=True, height=260)
-            self.strip = parts.photo_strip(PHOTOS, f"{NAME}-examples")
-            self.last = gr.Button(
-                t("Use my last photo"), size="sm", elem_classes="sz-last", elem_id=f"{NAME}-last"
-            )
+            self.photo = photo.lay_out(NAME, 260)
         self.entries = self._build_controls(models)
         with gr.Column(elem_classes="sz-run-bar", elem_id=f"{NAME}-run-bar"):
             self.note = gr.HTML("", elem_classes="sz-quiet", elem_id=f"{NAME}-note")
@@ -456,7 +450,7 @@ class ExploreTab:
     @property
     def _values(self) -> list[Any]:
         controls = [one.components[0] for one in self.entries]
-        return [self.photo, self.style, self.code, self.steps, *self.seeds, *controls]
+        return [self.photo.box, self.style, self.code, self.steps, *self.seeds, *controls]
 
     @property
     def _buttons(self) -> list[Any]:
@@ -505,14 +499,7 @@ class ExploreTab:
             ],
             **GLUE,
         )  # fmt: skip
-        seen = "() => { sz.photoSeen(); return []; }"
-        self.photo.upload(
-            self.accept, self.photo, [self.photo, site.last_photo], preprocess=False, **TELLING
-        ).then(None, None, None, js=seen, **GLUE)
-        self.strip.click(self.take_example, None, [self.photo, site.last_photo], **GLUE).then(
-            None, None, None, js=seen, **GLUE
-        )
-        self.last.click(lambda path: path or gr.skip(), site.last_photo, self.photo, **GLUE)
+        self.photo.wire(site.last_photo)
         self.style.upload(check_upload, self.style, self.style, preprocess=False, **TELLING)
         for fill, box in zip(self.fills, self.seeds, strict=True):
             fill.click(self.fill, self.viewer, box, **TELLING)
@@ -568,16 +555,8 @@ class ExploreTab:
                     yield updates | idle if last else updates
             except ZooError as error:
                 yield idle | {self.status: "", where: status.alert(tell(language, error))}
-            except Exception:
-                reference = uuid.uuid4().hex[:8]
-                log.exception("reference %s", reference)
-                words = say(
-                    language,
-                    "Something went wrong on our side and your picture was not changed. Please "
-                    "try again; if it happens again, report reference {reference}.",
-                    reference=reference,
-                )
-                yield idle | {self.status: "", where: status.alert(words)}
+            except Exception:  # noqa: BLE001 logged with its reference
+                yield idle | {self.status: "", where: status.alert(unexpected(language))}
             finally:
                 job.stop()
                 if site.running.get(key) is job:
@@ -725,18 +704,6 @@ class ExploreTab:
             ),
             self.code: usable.get("code", ""),
         }
-
-    def accept(self, payload: Any, request: gr.Request) -> tuple[Any, Any]:
-        """A photo was put into the box: keep it or say why not."""
-        if payload and (reason := refusal(payload, spoken(request))):
-            gr.Warning(html.escape(reason), duration=12)
-            return None, gr.skip()
-        return gr.skip(), payload["path"] if payload else gr.skip()
-
-    def take_example(self, event: gr.EventData) -> tuple[Any, Any]:
-        """An example photo was clicked."""
-        example = preset("content", getattr(event, "id", None))
-        return (str(example.path),) * 2 if example else (gr.skip(), gr.skip())
 
     def fill(self, viewer: Any, request: gr.Request) -> Any:
         """Write the seeds of the picked pictures into a box."""
