@@ -1,0 +1,117 @@
+"""Gates that shipped translations pass, and that the same weights do not when they are broken."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from training import codes, cyclegan, faults
+from zoo import checkpoint, images
+from zoo.codes import Coded
+from zoo.errors import CheckpointError
+from zoo.method import Direction, Method
+from zoo.nn.vgg import vgg19
+
+EXAMPLES = Path(__file__).parents[2] / "space" / "examples"
+SHIPPED = sorted(path.parent for path in checkpoint.SHIPPED.glob("*/config.json"))
+METHODS = {folder: checkpoint.read_config(folder)["method"] for folder in SHIPPED}
+CYCLES = [folder for folder in SHIPPED if METHODS[folder] == "cyclegan"]
+CODED = [folder for folder in SHIPPED if METHODS[folder] in ("munit", "drit")]
+DIRECTIONS: tuple[Direction, ...] = ("AtoB", "BtoA")
+
+
+def pictures(kind: str, count: int, side: int = 128) -> list[Tensor]:
+    """Example pictures of one kind, each ``(1, 3, H, W)``."""
+    folder = EXAMPLES / ("paintings" if "painting" in kind else "photos")
+    paths = sorted(folder.glob("*.jpg"))[:count]
+    return [faults.fitted(images.to_tensor(images.open_picture(p).image), side) for p in paths]
+
+
+@torch.no_grad()
+def judged(method: Any, direction: Direction) -> None:
+    """Raise CheckpointError for weights with a known fault, as publishing does."""
+    source, target = (method.config.domains[place == "B"] for place in direction.split("to"))
+    photos = pictures(source, 3)
+    if not isinstance(method, Coded):
+        found = cyclegan.faults_of(method, photos, direction)
+    else:
+        encoder = vgg19()
+        found = codes.faults_of_codes(method, photos, direction, encoder)
+        kinds = pictures(source, 6), pictures(target, 6)
+        found["guided"] = codes.guided_to_random(method, *kinds, direction, encoder)
+    faults.admitted(found, direction, "examples")
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("folder", CYCLES + CODED, ids=lambda folder: folder.name)
+def test_shipped_translations_have_none_of_the_known_faults(
+    folder: Path, direction: Direction
+) -> None:
+    judged(checkpoint.load(folder), direction)
+
+
+def repainted(change: Callable[[Tensor], Tensor]) -> Callable[[Method], None]:
+    """Break a method by changing its results."""
+
+    def break_it(method: Method) -> None:
+        name = "render" if isinstance(method, Coded) else "forward"
+        sound = getattr(method, name)
+        setattr(method, name, lambda *inputs, **more: change(sound(*inputs, **more)))
+
+    return break_it
+
+
+def sparse(results: Tensor) -> Tensor:
+    """Every second pixel of every second row alone, as an uneven transposed convolution gives."""
+    mask = torch.tensor([[1.5, 0.9], [0.9, 0.7]]).repeat(
+        results.shape[2] // 2, results.shape[3] // 2
+    )
+    return results * mask
+
+
+def deaf(method: Any) -> None:
+    """The code changes nothing."""
+    sound = method.render
+    method.render = lambda content, found, way="AtoB": sound(content, 0 * found, way)
+
+
+def jumping(method: Any) -> None:
+    """Every second result is that of the opposite code."""
+    sound = method.render
+
+    def render(content: Tensor, found: Tensor, way: Direction = "AtoB") -> Tensor:
+        turned = found.clone()
+        turned[1::2] *= -1
+        return sound(content, turned, way)
+
+    method.render = render
+
+
+def shifted(method: Any) -> None:
+    """Codes of pictures lie far from those that are drawn."""
+    sound = method.code_of
+    method.code_of = lambda style, way="AtoB": sound(style, way) + 30
+
+
+@pytest.mark.parametrize(
+    ("folders", "break_it", "fault"),
+    [
+        (CYCLES + CODED, repainted(lambda made: 1 - made), "light and dark change places"),
+        (CYCLES + CODED, repainted(sparse), "results have a checkerboard"),
+        (CODED, deaf, "all codes give the same"),
+        (CODED, jumping, "results jump from code to code"),
+        (CODED, shifted, "codes of pictures do worse than drawn ones"),
+    ],
+    ids=["negative", "checkerboard", "collapse", "jumps", "guidance"],
+)
+def test_broken_translations_are_caught(
+    folders: list[Path], break_it: Callable[[Any], None], fault: str
+) -> None:
+    for folder in folders:
+        method = checkpoint.load(folder)
+        break_it(method)
+        with pytest.raises(CheckpointError, match=f"AtoB: {fault}"):
+            judged(method, "AtoB")
