@@ -430,3 +430,16 @@ def test_publish_hands_the_run_to_a_gate_that_asks_for_it(
     monkeypatch.setattr("training.cartoongan.gate", watched)
     publish(trainer.run.out, tmp_path / "out", "zoo/toy")
     assert seen == [trainer.run.out]
+
+
+def test_the_style_loss_brings_results_nearer_to_the_manner_of_the_cartoons(
+    photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    only = {"content_weight": 0, "color_weight": 0, "cycle_weight": 0, "adversarial_weight": 0}
+    made = toy(photos, paintings, tmp_path, style_weight=1, warmup=0, lr=3e-3, cooldown=0, **only)
+    cartoons = made.cartoons.pack.tensors(64)
+    losses = [made.step()["style"].item() for _ in range(12)]
+    assert losses[-1] < 0.7 * losses[0]
+    picture = torch.rand(1, 3, 32, 32)
+    wanted = style_distance([picture], cartoons, made.encoder)
+    assert made.strangeness(picture).item() == pytest.approx(wanted, rel=1e-3)

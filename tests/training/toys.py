@@ -59,6 +59,7 @@ NAMES: dict[str, tuple[str, dict[str, Any]]] = {
             "warmup_gain": 1.0,
             "encoder_size": 0,
             "color_weight": 1.0,
+            "style_weight": 1.0,
             "cycle_weight": 1.0,
         },
     ),
