@@ -1,7 +1,7 @@
 """One field of a form, one entry on the page."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from space import parts
 from space.components import Dropdown, Number, Radio, Slider
 from space.pictures import check_upload, offered, picture_box, preset
 from space.words import t
+from zoo.card import thumbnail_name
 from zoo.form import Field
 
 RADIO_UP_TO = 4  # more choices than this go into a dropdown
@@ -51,8 +52,14 @@ class Entry:
         return not self.field.is_picture or len(self.components) == 2
 
 
-def entry(item: Field, prefix: str) -> Entry:
-    """Lay out the control for ``item`` here; its element's id starts with ``prefix``."""
+def entry(item: Field, prefix: str, thumbnails: Mapping[str, str] | None = None) -> Entry:
+    """Lay out the control for ``item`` here.
+
+    Args:
+        item: What it asks for.
+        prefix: The id of its element starts with it.
+        thumbnails: Addresses of a checkpoint's small pictures, by name.
+    """
     elem_id = f"{prefix}-{item.name}"
     words: dict[str, Any] = {"label": t(item.label), "info": t(item.description) or None}
     words["elem_id"] = elem_id
@@ -79,13 +86,29 @@ def entry(item: Field, prefix: str) -> Entry:
             choices = [(t_choice(item, choice), choice) for choice in item.choices]
             kind = Radio if len(choices) <= RADIO_UP_TO else Dropdown
             return Entry(item, (kind(choices, value=item.default, **words),))
+    if item.control.looks and item.control.offers:
+        options = look_options(item, thumbnails or {})
+        pick = parts.picker(item.label, options, str(item.default), elem_id)
+        return Entry(item, (pick,), show=lambda value: (str(value),))
     return Entry(item, (number(item, words),))
+
+
+def look_options(item: Field, thumbnails: Mapping[str, str]) -> list[dict[str, str]]:
+    """Options of a picker for what ``item``, a field of looks, offers; ids are values as text."""
+    return [
+        {
+            "id": str(value),
+            "name": name,
+            "src": thumbnails.get(thumbnail_name(item.name, value), ""),
+        }
+        for name, value in item.control.offers
+    ]
 
 
 def number(item: Field, words: dict[str, Any]) -> Any:
     """The control for an int or a float."""
     low, high, control = item.low, item.high, item.control
-    if control.offers:
+    if control.offers and not control.looks:
         # A custom value is one that a link or a file brought along.
         choices = [(t(word), value) for word, value in control.offers]
         return Dropdown(choices, value=item.default, allow_custom_value=True, **words)

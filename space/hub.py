@@ -11,7 +11,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
@@ -21,7 +21,9 @@ from urllib.parse import quote
 
 from starlette.responses import PlainTextResponse, RedirectResponse
 
+from space.pictures import kept
 from zoo import card
+from zoo.card import is_thumbnail
 from zoo.errors import HubUnavailableError, RepoNotFoundError, ZooError
 from zoo.files import write_atomic
 from zoo.hub.cache import File, Place, Report, Transfer
@@ -39,6 +41,8 @@ FRESH = 2.0  # seconds for which the hub is not asked again what it has
 PATIENCE = 1.5  # seconds that a page waits for the hub's answer
 TICK = 0.3  # seconds between two looks at a download
 MOST = 500  # checkpoints shown of a hub
+LARGEST_THUMBNAIL = 64 << 10  # bytes
+MOST_THUMBNAILS = 64  # of a checkpoint
 
 Scope = MutableMapping[str, Any]
 
@@ -71,6 +75,7 @@ class Shelf:
         self.notice: ZooError | None = None
         self._models: list[Model] = []
         self._whole: dict[tuple[str, str], Model] = {}
+        self._thumbnails: dict[tuple[str, str], Mapping[str, Path]] = {}
         self._changing = threading.Lock()
         self._asking: threading.Thread | None = None
         self._asked = float("-inf")
@@ -179,13 +184,14 @@ class Shelf:
 
     def listing(self) -> list[Listed]:
         """The same for a runtime."""
-        pictures = {listed.repo_id: listed.thumbnail for listed in list_shipped()}
+        pictures = {listed.repo_id: listed.thumbnails for listed in list_shipped()}
         return [
             Listed(
                 repo_id=model.repo_id,
                 method=model.facts.method,
                 config=model.facts.config,
-                thumbnail=pictures.get(model.repo_id),
+                thumbnails=self._thumbnails.get((model.repo_id, model.commit))
+                or pictures.get(model.repo_id, {}),
             )
             for model in self.models()
             if model.facts.method in METHODS
@@ -216,6 +222,12 @@ class Shelf:
                     whole = _filled_in(client, model)
                     self._whole[model.repo_id, model.commit] = whole
                     self._models[place] = whole
+            for model in self._models:
+                if self._closing.is_set():
+                    return
+                if (model.repo_id, model.commit) not in self._thumbnails:
+                    found_here = self._thumbnails_of(model)
+                    self._thumbnails[model.repo_id, model.commit] = found_here
             self._away = None
         except ZooError as error:
             if not self._away and not self._closing.is_set():
@@ -223,6 +235,20 @@ class Shelf:
             self._away = error
         finally:
             self._asked = time.monotonic()
+
+    def _thumbnails_of(self, model: Model) -> dict[str, Path]:
+        """Bring the small pictures of a checkpoint here; raises what :meth:`read` raises."""
+        ours = {listed.repo_id: listed.thumbnails for listed in list_shipped()}
+        found: dict[str, Path] = {}
+        for file in model.files:
+            if not is_thumbnail(file.path) or file.size > LARGEST_THUMBNAIL:
+                continue
+            same = ours.get(model.repo_id, {}).get(file.path)
+            if same and file.is_at(same):
+                found[file.path] = same
+            elif len(found) < MOST_THUMBNAILS and (content := self.read(model, file.path)):
+                found[file.path] = kept(content, ".jpg")
+        return found
 
     # ---- what is here
 

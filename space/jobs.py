@@ -9,7 +9,7 @@ page, and the engine ends at its next step.
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -228,3 +228,44 @@ class Job:
                 self._tell(Working(last, time.perf_counter() - began))
         if last is not None:
             self._tell(Finished(last, loading))
+
+
+class Series:
+    """Runs one after another, each with a place of its own in the lane, and stopped together.
+
+    Args:
+        lane: Where to queue.
+        runtime: Has the checkpoints.
+        tasks: The checkpoint and the inputs of each run, in this order.
+    """
+
+    def __init__(
+        self, lane: Lane, runtime: Runtime, tasks: Sequence[tuple[str, dict[str, Any]]]
+    ) -> None:
+        self._lane, self._runtime, self._tasks = lane, runtime, tasks
+        self._stopped = threading.Event()
+        self._job: Job | None = None
+
+    def stop(self) -> None:
+        """End the run under way, and start none after it."""
+        self._stopped.set()
+        if self._job:
+            self._job.stop()
+
+    def follow(self) -> Iterator[tuple[int, State]]:
+        """Yield the number of the run and its state, as :meth:`Job.follow` does for each.
+
+        Ends with the last run that is Finished, or the first that is Stopped. Raises what a run
+        raises, and BusyError where there is no place in the lane for one.
+        """
+        try:
+            for number, (repo_id, inputs) in enumerate(self._tasks):
+                self._job = Job(self._lane, self._runtime, repo_id, inputs)
+                if self._stopped.is_set():  # between two runs
+                    self._job.stop()
+                for state in self._job.follow():
+                    yield number, state
+                    if isinstance(state, Stopped):
+                        return
+        finally:
+            self.stop()

@@ -4,15 +4,16 @@ Their texts are translated in the browser by ``sz.t``, which ``static/first.js``
 own catalogue reaches labels only. All texts in these templates are the project's own.
 """
 
-import html
+import hashlib
 import json
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import gradio as gr
 
 from space.pictures import Preset
-from space.words import LANGUAGES, t
+from space.words import LANGUAGES, t, translated
 from zoo.method import Paper
 
 
@@ -96,16 +97,34 @@ def literal(words: str) -> str:
     return json.dumps(words).replace("`", "\\u0060").replace("<", "\\u003c")
 
 
+def inert(words: str) -> str:
+    """``words``, which may be a stranger's, as text that is no part of the template around it."""
+    return "".join(one if one.isalnum() or one in " ,.-_()" else f"&#{ord(one)};" for one in words)
+
+
 def radio(option: dict[str, str], group: str) -> str:
     """One thumbnail of a picker."""
-    src = html.escape(option["src"])
-    picture = (
-        f'<img src="{src}" alt="" width="96" height="72" loading="lazy">' if src else "<i></i>"
-    )
+    picture = "<i></i>"
+    if src := inert(option["src"]):
+        picture = f'<img src="{src}" alt="" width="96" height="72" loading="lazy">'
+    name = option["name"]
+    # What has no translation needs no script, and may come from a stranger's checkpoint.
+    name = f"${{sz.t({literal(name)})}}" if translated(name) else inert(name)
     return (
-        f'<label><input type="radio" name="{group}" value="{html.escape(option["id"])}">'
-        f"{picture}<span>${{sz.t({literal(option['name'])})}}</span></label>"
+        f'<label title="{name}"><input type="radio" name="{group}" value="{inert(option["id"])}">'
+        f"{picture}<span>{name}</span></label>"
     )
+
+
+def choices_of(label: str, options: Sequence[dict[str, str]], elem_id: str) -> dict[str, Any]:
+    """Properties of a :func:`picker` with these options, to make one or to update it."""
+    # The value is not in the template: a re-render would take the focus away. All else is
+    # written into it, for Gradio forgets the properties of an HTML component that is among an
+    # event's outputs before its tab has been opened.
+    template = f"""<fieldset class="sz-picker"><legend>${{sz.t({literal(label)})}}</legend>
+          <div>{"".join(radio(option, elem_id) for option in options)}</div></fieldset>"""
+    # Gradio draws another template only where a value or a property changes as well.
+    return {"html_template": template, "drawn": hashlib.sha256(template.encode()).hexdigest()}
 
 
 def picker(
@@ -123,11 +142,7 @@ def picker(
         value=value,
         label=t(label),
         elem_id=elem_id,
-        # The value is not in the template: a re-render would take the focus away. All else is
-        # written into it, for Gradio forgets the properties of an HTML component that is among an
-        # event's outputs before its tab has been opened.
-        html_template=f"""<fieldset class="sz-picker"><legend>${{sz.t({literal(label)})}}</legend>
-          <div>{"".join(radio(option, elem_id) for option in options)}</div></fieldset>""",
+        **choices_of(label, options, elem_id),
         js_on_load="""const sync = () => element.querySelectorAll('input').forEach((input) => {
             input.checked = input.value === props.value;
         });
@@ -137,6 +152,7 @@ def picker(
             const value = event.target.value;
             props.value = value;
             trigger('input');
+            trigger('change');
             requestAnimationFrame(() => {
                 sync();
                 const input = element.querySelector('input:checked');
@@ -145,7 +161,8 @@ def picker(
                 }
             });
         });
-        watch('value', sync);""",
+        watch('value', () => { sync(); trigger('change'); });
+        watch('drawn', sync);""",
     )
 
 

@@ -1,5 +1,6 @@
 """Picture boxes that say what is wrong with a file, and the example pictures."""
 
+import hashlib
 import html
 import logging
 from dataclasses import dataclass
@@ -7,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 
 from space.components import SafeImage
 from space.words import say, spoken, t, tell
 from zoo.errors import InputError
+from zoo.files import write_atomic
 from zoo.form import Field
 from zoo.images import open_picture
 
@@ -84,6 +87,21 @@ def offered(field: Field) -> tuple[Preset, ...]:
     if field.name != "style":
         return ()
     return STYLE_PHOTOS if field.photo else PAINTINGS
+
+
+def kept(content: bytes, suffix: str) -> Path:
+    """Put a small picture of a checkpoint where Gradio serves from; ``suffix`` is its name's."""
+    folder = Path(get_upload_folder()) / "zoo"
+    path = folder / f"{hashlib.sha256(content).hexdigest()}{suffix}"
+    if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, content)
+    return path
+
+
+def served(content: bytes, suffix: str) -> str:
+    """The address of a small picture of a checkpoint, relative to the page."""
+    return f"gradio_api/file={kept(content, suffix)}"
 
 
 def picture_box(label: str, elem_id: str, *, photo: bool, height: int) -> SafeImage:

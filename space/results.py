@@ -5,8 +5,8 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ class Result:
         record: How it was made.
         line: The status line that went with it.
         picks: Examples that were picked, by field.
+        names: What each picture is called, where each has a style of its own.
+        small: Small copies of them all then.
     """
 
     files: tuple[str, ...]
@@ -41,6 +43,8 @@ class Result:
     record: Mapping[str, Any]
     line: str
     picks: Mapping[str, str]
+    names: tuple[str, ...] = ()
+    small: tuple[str, ...] = ()
 
     @property
     def there(self) -> bool:
@@ -79,6 +83,17 @@ def save(progress: Progress, line: str, picks: Mapping[str, str]) -> Result:
         record=record,
         line=line,
         picks=dict(picks),
+    )
+
+
+def together(results: Sequence[Result], names: Sequence[str], line: str) -> Result:
+    """Results of one photo in several styles as one, with a name for each picture."""
+    return replace(
+        results[0],
+        files=tuple(result.files[0] for result in results),
+        line=line,
+        names=tuple(names),
+        small=tuple(result.thumbnail for result in results),
     )
 
 

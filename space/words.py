@@ -34,6 +34,11 @@ def table(language: str) -> Mapping[str, str]:
     return json.loads(path.read_text("utf-8")) if language in LANGUAGES and path.is_file() else {}
 
 
+def translated(text: str) -> bool:
+    """Whether ``text`` is one of the site's own that has a translation."""
+    return any(text in table(language) for language in LANGUAGES)
+
+
 def say(language: str, message: str, **fields: object) -> str:
     """``message`` in ``language`` with its fields filled in, which are translated if known."""
     words = table(language)

@@ -1,23 +1,22 @@
 """The Zoo tab: what checkpoints there are, what is known of each, and which are on this machine."""
 
-import hashlib
 import html
 import logging
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 import gradio as gr
-from gradio.utils import get_upload_folder
 
 from space import status
 from space.components import Dropdown
 from space.controls import GLUE
 from space.hub import Shelf, download
+from space.pictures import served
 from space.tab import Site, Updates
 from space.words import say, spoken, t, tell
+from zoo.card import is_thumbnail
 from zoo.errors import ZooError
-from zoo.files import write_atomic
 from zoo.hub.client import Model
 from zoo.hub.server.markdown import render
 from zoo.methods import METHODS
@@ -373,7 +372,7 @@ def _details(language: str, shelf: Shelf, model: Model) -> str:
     for name in _picture_names(model):
         try:
             if content := shelf.read(model, name):
-                pictures[name] = _served(content, name)
+                pictures[name] = served(content, PurePosixPath(name).suffix.lower())
         except ZooError as error:  # the rest is worth showing
             log.info("%s: %s", name, error)
     text = (shelf.read(model, "README.md") or b"").decode("utf-8", "replace")
@@ -426,19 +425,9 @@ def _picture_names(model: Model) -> list[str]:
         name
         for name in dict.fromkeys(names)
         if PurePosixPath(name).suffix.lower() in PICTURES
+        and not is_thumbnail(name)
         and sizes.get(name, LARGEST_PICTURE + 1) <= LARGEST_PICTURE
     ][:MOST_PICTURES]
-
-
-def _served(content: bytes, name: str) -> str:
-    """Put a picture where Gradio serves it from; returns its address relative to the page."""
-    suffix = PurePosixPath(name).suffix.lower()
-    folder = Path(get_upload_folder()) / "zoo"
-    path = folder / f"{hashlib.sha256(content).hexdigest()}{suffix}"
-    if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, content)
-    return f"gradio_api/file={path}"
 
 
 def _size(count: int) -> str:

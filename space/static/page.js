@@ -64,10 +64,16 @@
   /* Not on the body: Gradio prefixes every rule of the style sheet with its own container. */
   sz.photoSeen = () => { document.getElementById('methods').dataset.photo = '1'; };
 
+  /* What a click brought up may lie below the fold. */
+  sz.show = (id) => {
+    setTimeout(() => document.getElementById(id)?.scrollIntoView({block: 'nearest'}), 200);
+    return [];
+  };
+
   /* On a phone the result lies below the fold. */
   document.addEventListener('click', (event) => {
-    const button = event.target.closest('button[id$="-go"]');
-    const result = button && document.getElementById(button.id.replace(/-go$/, '-result'));
+    const button = event.target.closest('button[id$="-go"], button[id$="-every"]');
+    const result = button && document.getElementById(button.id.replace(/-\w+$/, '-result'));
     if (!result || window.innerWidth > 640) return;
     // After the page has changed for the run: a change would cut a smooth movement short.
     setTimeout(() => result.scrollIntoView({block: 'start'}), 200);
@@ -146,7 +152,8 @@
       if (label) image.alt = label.textContent.trim();
     },
     '[data-testid=imageslider-image]': (image) => {
-      const words = image.matches('.fixed') ? sz.t('After') : sz.t('Before');
+      const names = sz.sides?.[image.closest('.block')?.id] || [sz.t('Before'), sz.t('After')];
+      const words = names[image.matches('.fixed') ? 1 : 0];
       if (image.alt !== words) image.alt = words;
     },
     '.sz-status, [id$="-note"]': (box) => {

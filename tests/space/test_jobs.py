@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from space.jobs import BusyError, Finished, Job, Lane, Stopped, Waiting, Working
+from space.jobs import BusyError, Finished, Job, Lane, Series, Stopped, Waiting, Working
 from zoo.errors import InputError
 
 
@@ -133,3 +133,38 @@ def test_a_full_lane_refuses(lane: Lane) -> None:
     for job in jobs:
         job.stop()
     assert all(job.wait(2) for job in jobs)
+
+
+def series_of(lane: Lane, *pipelines: Slow) -> Series:
+    runtime: Any = SimpleNamespace(pipeline=lambda name, report: pipelines[int(name)])
+    return Series(lane, runtime, [(str(number), {}) for number in range(len(pipelines))])
+
+
+def test_a_series_finishes_one_run_after_the_other(lane: Lane) -> None:
+    pipelines = Slow(3), Slow(4)
+    states = list(series_of(lane, *pipelines).follow())
+    finished = [(number, s.progress.number) for number, s in states if isinstance(s, Finished)]
+    assert finished == [(0, 3), (1, 4)]
+    assert lane.empty
+
+
+def test_a_series_that_is_stopped_between_two_runs_makes_no_other(lane: Lane) -> None:
+    pipelines = Slow(3), Slow(10_000)
+    series = series_of(lane, *pipelines)
+    states = []
+    for number, state in series.follow():
+        states.append((number, type(state)))
+        if isinstance(state, Finished):
+            series.stop()
+    assert states[-1] == (1, Stopped)
+    assert (0, Finished) in states
+    assert pipelines[1].made < 10
+    assert free(lane)
+
+
+def test_an_error_ends_a_series(lane: Lane) -> None:
+    series = series_of(lane, Slow(1), Slow(1, InputError("No.")), Slow(1))
+    seen: list[int] = []
+    with pytest.raises(InputError, match="No"):
+        seen.extend(number for number, _ in series.follow())
+    assert max(seen, default=0) <= 1
