@@ -86,10 +86,17 @@ def publish(
     recipe, facts = _read(run / RECIPE), _read(run / RUN)
     method = checkpoint.load(run / CHECKPOINT)
     trainer = import_module(f"training.{method.name}")
+    paths = places(recipe_in(trainer))
+    settings = recipe_in(trainer)(**typed(recipe, paths))
+    if gate := getattr(trainer, "gate", None):
+        # Faults that no loss curve shows; each recipe knows its own. First, so that
+        # a checkpoint that was there stays where these weights are refused.
+        photos = [images.to_tensor(images.open_picture(path).image) for path in contents]
+        more = {"run": run} if "run" in inspect.signature(gate).parameters else {}
+        metrics = (*metrics, *gate(method, photos, settings, **more))
     out.mkdir(parents=True, exist_ok=True)
     for name in (checkpoint.CONFIG, checkpoint.WEIGHTS):
         write(out / name, (run / CHECKPOINT / name).read_bytes())
-    paths = places(recipe_in(trainer))
     numbers = {key: value for key, value in recipe.items() if key not in paths}
     write(out / RECIPE, json.dumps(numbers, indent=2).encode() + b"\n")
     lines = [json.loads(line) for line in (run / METRICS).read_text().splitlines()]
@@ -102,12 +109,6 @@ def publish(
         write(out / SAMPLES, buffer.getvalue())
         shown.insert(0, SAMPLES)
         thumbnails.make(method, out, contents[0])
-    settings = recipe_in(trainer)(**typed(recipe, paths))
-    if gate := getattr(trainer, "gate", None):
-        # Faults that no loss curve shows; each recipe knows its own.
-        photos = [images.to_tensor(images.open_picture(path).image) for path in contents]
-        more = {"run": run} if "run" in inspect.signature(gate).parameters else {}
-        metrics = (*metrics, *gate(method, photos, settings, **more))
     if neighbours := getattr(trainer, "neighbours", None):
         # Beside the run and not in the checkpoint: training pictures may not be free to be shown.
         buffer = io.BytesIO()
