@@ -102,7 +102,7 @@ class CompareTab:
         there = contestants(self.site)
         self.photo = photo.lay_out(NAME, 260)
         self.methods = CheckboxGroup(
-            [(one.title, one.repo_id) for one in there],
+            [(t(one.title), one.repo_id) for one in there],
             value=usual(there),
             label=t("Methods"),
             info=t("At most six at once."),
@@ -304,7 +304,7 @@ class CompareTab:
         if not done:
             return updates
         choices = [(say(language, "Photo"), PHOTO)]
-        choices += [(cell.one.title, cell.one.repo_id) for cell in done]
+        choices += [(say(language, cell.one.title), cell.one.repo_id) for cell in done]
         values = [value for _, value in (choices[1:] if len(done) > 1 else choices)][:2]
         for side, value in zip(self.sides, values, strict=True):
             updates[side] = gr.Dropdown(choices=choices, value=value)
@@ -335,7 +335,8 @@ class CompareTab:
     def arrive(self, request: gr.Request) -> list[Any]:
         """When the page has loaded: what there is now, and what its link asks for."""
         there = contestants(self.site)
-        choices = [(one.title, one.repo_id) for one in there]
+        language = spoken(request)
+        choices = [(say(language, one.title), one.repo_id) for one in there]
         asked = dict(request.query_params)
         if asked.get("tab") != NAME:
             return [gr.CheckboxGroup(choices=choices), gr.skip(), gr.skip()]
@@ -369,7 +370,7 @@ def doing(language: str, number: int, total: int, one: Contestant, state: State 
         "{number} of {total}: {method}",
         number=number + 1,
         total=total,
-        method=one.title,
+        method=say(language, one.title),
     )
     if isinstance(state, Working) and isinstance(state.progress, Look):
         look = state.progress
@@ -393,7 +394,7 @@ def draw_cells(language: str, board: Board, bench: Bench) -> str:
 
 
 def _cell(language: str, cell: Cell) -> str:
-    title = html.escape(cell.one.title)
+    title = html.escape(say(language, cell.one.title))
     words = {
         "waiting": say(language, "Waiting"),
         "working": say(language, "Working…"),
@@ -446,7 +447,7 @@ def draw_table(language: str, board: Board) -> str:
     heads = "".join(
         f'<th scope="col" role="columnheader" data-key="{one.key}"><button type="button">'
         f"{html.escape(say(language, one.title))}</button>"
-        f"<small>{html.escape(one.on)}</small></th>"
+        f"<small>{html.escape(say(language, one.on))}</small></th>"
         for one in COLUMNS
     )
     method = html.escape(say(language, "Method"))
@@ -466,7 +467,7 @@ def draw_table(language: str, board: Board) -> str:
 
 
 def _row(language: str, cell: Cell) -> str:
-    title = html.escape(cell.one.title)
+    title = html.escape(say(language, cell.one.title))
     head = f'<th scope="row" role="rowheader" data-key="method" data-value="{title}">{title}</th>'
     if cell.row is None:
         words = html.escape(cell.message)
@@ -507,7 +508,10 @@ def _meanings(language: str) -> str:
                 "measured only where that is asked for.",
             ),
         ),
-        *((say(language, f.title), f.features, say(language, f.meaning)) for f in FIGURES),
+        *(
+            (say(language, f.title), say(language, f.features), say(language, f.meaning))
+            for f in FIGURES
+        ),
     ]
     rows = "".join(
         f"<div><dt>{html.escape(title)}{f' <small>{html.escape(on)}</small>' if on else ''}</dt>"
