@@ -1,8 +1,12 @@
 """Writing files so that a killed process leaves the old one or the new one, never half of one."""
 
+import ctypes
 import os
+import shutil
 import tempfile
 from pathlib import Path
+
+_AT_CWD, _EXCHANGE = -100, 2  # of renameat2
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -22,3 +26,40 @@ def write_atomic(path: Path, data: bytes) -> None:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def replace_folder(fresh: Path, folder: Path) -> None:
+    """Put the folder ``fresh`` in the place of ``folder``, whole, and delete what was there.
+
+    On Linux the two change places in one step. Elsewhere there is a moment in which neither is
+    there, but never one in which the files of both are mixed.
+
+    Args:
+        fresh: On the same file system as ``folder``, and complete.
+        folder: May be missing.
+
+    Raises OSError when it cannot be done; ``folder`` is then as it was.
+    """
+    if not folder.exists():
+        fresh.rename(folder)
+        return
+    if _exchanged(fresh, folder):
+        shutil.rmtree(fresh)
+        return
+    aside = fresh.with_name(f"{fresh.name}-earlier")
+    folder.rename(aside)
+    try:
+        fresh.rename(folder)
+    except OSError:
+        aside.rename(folder)
+        raise
+    shutil.rmtree(aside)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Let two paths change places in one step; False where the system knows no such step."""
+    exchange = getattr(ctypes.CDLL(None), "renameat2", None) if os.name == "posix" else None
+    if exchange is None:
+        return False
+    names = os.fsencode(one.absolute()), os.fsencode(other.absolute())
+    return exchange(_AT_CWD, names[0], _AT_CWD, names[1], _EXCHANGE) == 0

@@ -1,0 +1,244 @@
+"""The walk over all that ships, at toy size."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from training import zoo
+from training.data import Pack
+from training.publish import recipe_in
+from training.zoo import JOBS, Job, Session, carry, pending, pictures, progress, settle, train, walk
+from zoo import card, checkpoint
+from zoo.card import Metric
+
+TOY = Job(
+    name="adain",
+    recipe="adain",
+    data={"photos": "photos", "paintings": "paintings"},
+    flags={
+        "width": 4, "size": 32, "load_size": 40, "batch_size": 2, "lr": 1e-3, "average": 0.9,
+        "warmup": 1,
+    },
+    steps=2,
+    measure=("Style loss, share of the photo's",),
+    judge="quality",
+    judged_on={"photos": "photos", "styles": "paintings"},
+    contents=("photos/cat",),
+    styles=("paintings/redon-vase",),
+    size=48,
+)  # fmt: skip
+Judged = Callable[..., None]
+
+
+@pytest.fixture
+def session(photos: Path, paintings: Path, tmp_path: Path) -> Session:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "photos").symlink_to(photos)
+    (data / "paintings").symlink_to(paintings)
+    shipped = tmp_path / "zoo" / "checkpoints"
+    shipped.mkdir(parents=True)
+    work = tmp_path / "runs" / "zoo"
+    return Session(data=data, shipped=shipped, work=work, device="cpu", save_every=1)
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> Judged:
+    """Lets the benchmark find these figures."""
+
+    def given(value: float, **others: float) -> None:
+        found = [
+            Metric(name=TOY.measure[0], value=value, better="lower", data="toys"),
+            *(Metric(name=name, value=one) for name, one in others.items()),
+        ]
+        monkeypatch.setattr(zoo, "judge", lambda *_: found)
+
+    return given
+
+
+def book(session: Session) -> list[dict[str, Any]]:
+    return list(json.loads((session.shipped / "ledger.json").read_text()))
+
+
+def only_whole(session: Session) -> bool:
+    """Whether nothing half-made lies about."""
+    return {p.name for p in session.shipped.parent.iterdir()} == {"checkpoints"}
+
+
+def test_one_step_is_measured_and_ships(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A network that has seen two pictures has a checkerboard, and is refused otherwise.
+    monkeypatch.setattr(zoo, "BOUNDS", {})
+    walk(session, [replace(TOY, steps=1)], 5)
+    place = session.shipped / "adain"
+    assert checkpoint.load(place).name == "adain"
+    facts = card.parse((place / "README.md").read_text())
+    (figure,) = [m for m in facts.metrics if m.name == TOY.measure[0]]
+    assert figure.data == "5 photos not trained on, 256 px"
+    (entry,) = book(session)
+    assert entry["outcome"] == "shipped"
+    assert entry["steps"] == 1
+    assert entry["before"] is None
+    assert entry["after"] == pytest.approx(figure.value, rel=1e-3)
+    ledger = (session.shipped / "LEDGER.md").read_text()
+    assert "| adain | 1 of " in ledger
+    assert "| shipped |" in ledger
+    assert only_whole(session)
+    assert pending(session, [replace(TOY, steps=1)]) == []
+
+
+def test_only_a_better_candidate_takes_the_place(session: Session, judged: Judged) -> None:
+    place = session.shipped / "adain"
+    digests, values = [], {1: 0.5, 2: 0.6, 3: 0.4}
+    for steps, value in values.items():
+        judged(value)
+        walk(session, [replace(TOY, steps=steps)], 5)
+        digests.append(checkpoint.digest(place))
+    assert digests[0] == digests[1] != digests[2]
+    assert [e["outcome"] for e in book(session)] == ["shipped", zoo.KEPT, "shipped"]
+    assert [(e["before"], e["after"]) for e in book(session)] == [
+        (None, 0.5), (0.5, 0.6), (0.5, 0.4),
+    ]  # fmt: skip
+    assert [e["steps"] for e in book(session)] == [1, 2, 3]
+    assert only_whole(session)
+
+
+def test_a_fault_or_a_missing_figure_refuses(session: Session, judged: Judged) -> None:
+    judged(0.5)
+    walk(session, [replace(TOY, steps=1)], 5)
+    before = checkpoint.digest(session.shipped / "adain")
+    judged(0.1, **{"Checkerboard, powers of ten above the photo": 1.3})
+    assert settle(session, TOY).startswith("refused: results have a checkerboard")
+    judged(0.1)
+    assert settle(session, replace(TOY, measure=("Beauty",))).startswith("refused: it was not")
+    assert checkpoint.digest(session.shipped / "adain") == before
+    assert only_whole(session)
+
+
+def test_a_death_while_shipping_leaves_what_ships(
+    session: Session, judged: Judged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged(0.5)
+    walk(session, [replace(TOY, steps=1)], 5)
+    before = checkpoint.digest(session.shipped / "adain")
+    with monkeypatch.context() as patched:
+        patched.setattr(zoo, "replace_folder", lambda *_: os._exit(9))  # as if killed
+        judged(0.1)
+        if (child := os.fork()) == 0:
+            settle(session, TOY)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 9
+    assert checkpoint.digest(session.shipped / "adain") == before
+    assert not only_whole(session)
+    judged(0.2)
+    assert settle(session, TOY) == "shipped"
+    assert only_whole(session)
+
+
+def test_a_killed_run_goes_on_where_it_was(session: Session, judged: Judged) -> None:
+    judged(0.5)
+    job = replace(TOY, steps=4)
+    code = f"""
+import os, signal
+from pathlib import Path
+from training import adain, zoo
+from tests.training.test_zoo import TOY, replace
+step = adain.AdaINTrainer.step
+def deadly(self):
+    if self.done == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(self)
+adain.AdaINTrainer.step = deadly
+session = zoo.Session(data=Path({str(session.data)!r}), shipped=Path({str(session.shipped)!r}),
+                      work=Path({str(session.work)!r}), device="cpu", save_every=1)
+zoo.walk(session, [replace(TOY, steps=4)], 5)
+"""
+    died = subprocess.run([sys.executable, "-c", code], cwd=Path(zoo.__file__).parents[1])
+    assert died.returncode == -signal.SIGKILL
+    assert progress(session, job) == (2, -1)
+    assert not (session.shipped / "adain").exists()
+    walk(session, [job], 5)
+    assert progress(session, job) == (4, 4)
+    lines = (session.run(job) / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [1, 2, 3, 4]
+    assert book(session)[0]["outcome"] == "shipped"
+
+
+def test_the_one_furthest_from_its_budget_comes_first(session: Session, judged: Judged) -> None:
+    judged(0.5)
+    other = replace(TOY, name="second", steps=10)
+    train(session, TOY, 5)
+    settle(session, TOY)
+    assert [job.name for job in pending(session, [TOY, other])] == ["second"]
+    longer = replace(TOY, steps=8)
+    assert [job.name for job in pending(session, [longer, other])] == ["second", "adain"]
+    walk(session, [longer, other], 0)  # no time at all
+    assert progress(session, longer) == (2, 2)
+    # One that cannot be trained does not hold up the others.
+    lost = replace(TOY, name="lost", data={"photos": "nowhere", "paintings": "paintings"})
+    walk(session, [lost, replace(TOY, steps=3)], 5)
+    assert progress(session, TOY) == (3, 3)
+
+
+def test_every_tenth_picture_is_held_out(session: Session, paintings: Path) -> None:
+    (session.data / "many").mkdir()
+    source = sorted(paintings.iterdir())[0].read_bytes()
+    for number in range(20):
+        (session.data / "many" / f"{number:02}.png").write_bytes(source)
+    (session.data / "list.txt").write_text("".join(f"many/{n:02}.png\n" for n in range(20)))
+    data = {"photos": "list.txt", "paintings": "many"}
+    job = replace(TOY, held_out=True, data=data)
+    for place in data.values():
+        folders = [pictures(session, job, place, test=test) for test in (False, True)]
+        there, held = ({path.stem for path in folder.iterdir()} for folder in folders)
+        assert held == {"09", "19"}
+        assert len(there) == 18
+        assert not there & held
+
+
+def test_pictures_are_packed_to_be_carried(
+    session: Session, judged: Judged, tmp_path: Path
+) -> None:
+    out = tmp_path / "packed"
+    size = carry(session, TOY, out, most=60_000)
+    assert size == sum(p.stat().st_size for p in out.rglob("*") if p.is_file()) <= 60_000
+    packs = {p.parent.name: Pack(p.parent) for p in out.rglob("index.json")}
+    assert packs.keys() == {"photos", "paintings"}
+    assert all(2 <= len(one) <= 5 for one in packs.values())
+    elsewhere = replace(session, data=out, work=tmp_path / "elsewhere" / "zoo")
+    judged(0.5)
+    walk(elsewhere, [replace(TOY, steps=1)], 5)
+    assert book(elsewhere)[0]["outcome"] == "shipped"
+
+
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: str(job.name))
+def test_the_table_fits_the_recipes_and_what_ships(job: Job) -> None:
+    fields = recipe_in(import_module(f"training.{job.recipe}")).__dataclass_fields__
+    assert fields.keys() >= job.flags.keys() | job.data.keys() | {"load_size"}
+    assert "load_size" in job.flags
+    place = checkpoint.SHIPPED / job.name
+    if (place / "README.md").is_file():
+        made = json.loads((place / "recipe.json").read_text())
+        usual = {name: field.default for name, field in fields.items()}
+        wanted = {name: job.flags.get(name, usual[name]) for name in made if name in usual}
+        # These may change in a continuation.
+        for name in ("steps", "cooldown", "seed"):
+            del wanted[name]
+        assert {name: made[name] for name in wanted} == wanted
+        assert zoo.figures(job, card.parse((place / "README.md").read_text()).metrics)
+
+
+def test_unknown_names_are_refused() -> None:
+    done = CliRunner().invoke(zoo.main, ["--only", "mona-lisa"])
+    assert done.exit_code == 2
+    assert "no checkpoint “mona-lisa”" in done.stderr
