@@ -24,22 +24,28 @@ from training.data import pictures_in
 from zoo import checkpoint
 from zoo.card import Metric
 from zoo.method import Method
+from zoo.metrics import FEATURES as DISTANCE
+from zoo.metrics import fid_vgg19, kid_vgg19
 from zoo.nn.vgg import vgg19
 
 FEATURES = {
     "Style distance": "VGG-19 mean Gram relu1_1 to 4_1",
     "Content error": "VGG-19 conv4_4",
+    "KID": DISTANCE,
+    "FID": DISTANCE,
     "PSNR": "pixels",
     "SSIM": "pixels",
 }
 
 
 def likeness(made: list[Tensor], photos: list[Tensor], cartoons: list[Tensor]) -> dict[str, float]:
-    """Style distance from the cartoons and content error."""
+    """Distances from the cartoons and content error."""
     encoder = vgg19(device=photos[0].device)
     return {
         "Style distance": style_distance(made, cartoons, encoder),
         "Content error": content_error(made, photos, encoder),
+        "KID": kid_vgg19(made, cartoons, encoder),
+        "FID": fid_vgg19(made, cartoons, encoder),
     }
 
 

@@ -2,9 +2,14 @@
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from benchmarks import generation, translation
 from benchmarks.quality import by_heart
+from zoo.method import Direction, Method
+from zoo.methods.cyclegan import CycleGAN, CycleGANConfig
+from zoo.methods.dcgan import DCGAN, DCGANConfig
+from zoo.methods.munit import MUNIT, MUNITConfig
 
 
 def test_a_network_that_does_nothing_has_the_objective_of_the_photo() -> None:
@@ -25,3 +30,58 @@ def test_a_network_that_does_nothing_has_the_objective_of_the_photo() -> None:
     lighter = by_heart(nothing, photos[:1], styles, style_weight=20)
     assert heavier["untouched"] == pytest.approx(2 * lighter["untouched"])
     assert "ours" not in lighter
+
+
+def measured(
+    method: Method, pictures: list[Tensor], wanted: list[Tensor], way: Direction
+) -> dict[str, float]:
+    return {m.name: m.value for m in translation.measure(method, pictures, wanted, way)}
+
+
+class Same(nn.Module):
+    """A generator that makes nothing of a picture, or its negative."""
+
+    sign = 1.0
+
+    def forward(self, images: Tensor, *_: object) -> Tensor:
+        return self.sign * images
+
+
+def test_a_translation_that_does_nothing_is_as_far_as_the_untouched() -> None:
+    torch.manual_seed(0)
+    method = CycleGAN(CycleGANConfig(width=4, blocks=1))
+    for way in ("AtoB", "BtoA"):
+        method.generators[way] = Same()
+    pictures, wanted = ([torch.rand(1, 3, 48, 64) ** power for _ in range(4)] for power in (1, 3))
+    found = measured(method, pictures, wanted, "AtoB")
+    assert found["KID, AtoB"] == found["KID of the untouched, AtoB"] > 0
+    assert found["FID, AtoB"] == found["FID of the untouched, AtoB"] > 0
+    assert (
+        found["Content error, relative, AtoB"] == found["Cycle error, mean |difference|, AtoB"] == 0
+    )
+    assert found["Correlation of light and dark, AtoB"] == pytest.approx(1)
+    method.generators["AtoB"].sign = -1.0  # type: ignore[assignment]
+    found = measured(method, pictures, wanted, "AtoB")
+    assert found["Correlation of light and dark, AtoB"] == pytest.approx(-1)
+    assert found["Cycle error, mean |difference|, AtoB"] > 0.1
+
+
+def test_translations_with_codes_are_asked_more() -> None:
+    torch.manual_seed(0)
+    method = MUNIT(MUNITConfig(width=4, blocks=1))
+    pictures, wanted = ([torch.rand(1, 3, 64, 64) for _ in range(4)] for _ in range(2))
+    found = measured(method, pictures, wanted, "BtoA")
+    assert len(found) == 10
+    assert found["Diversity of 10 codes, perceptual distance, BtoA"] > 0
+    assert found["KID of codes of pictures over that of drawn ones, BtoA"] > 0
+
+
+def test_training_pictures_are_nearer_than_an_untrained_generator() -> None:
+    torch.manual_seed(0)
+    method, untrained = (DCGAN(DCGANConfig(width=4, size=32)).eval() for _ in range(2))
+    smooth = torch.rand(8, 3, 4, 4).repeat_interleave(8, 2).repeat_interleave(8, 3).split(1)
+    metrics = generation.measure(method, untrained, list(smooth[:4]), list(smooth[4:]))
+    found = {metric.name: metric.value for metric in metrics}
+    assert found["KID of training pictures"] < found["KID of the untrained network"]
+    assert found["FID of training pictures"] < found["FID"]
+    assert found["Diversity of training pictures"] > found["Diversity of the untrained network"]

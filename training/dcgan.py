@@ -279,14 +279,18 @@ def gate(method: DCGAN, photos: Sequence[Tensor], recipe: DCGANRecipe) -> list[M
 def known_to(recipe: DCGANRecipe) -> Tensor:
     """The middle squares of all training pictures, ``(N, 3, size, size)`` in [0, 1]."""
     pack = open_pack(recipe.portraits, recipe.load_size, Run.packs, 2)
-    size, squares = recipe.size, []
-    for number in range(len(pack)):
-        picture = Image.fromarray(pack.picture(number))
-        side = min(picture.size)
-        left, top = (picture.width - side) // 2, (picture.height - side) // 2
-        square = picture.crop((left, top, left + side, top + side))
-        squares.append(images.to_tensor(images.resize(square, (size, size))))
+    squares = [
+        images.to_tensor(middle_square(Image.fromarray(pack.picture(number)), recipe.size))
+        for number in range(len(pack))
+    ]
     return torch.cat(squares)
+
+
+def middle_square(picture: Image.Image, size: int) -> Image.Image:
+    """The largest square in the middle of ``picture``, ``size`` pixels a side."""
+    side = min(picture.size)
+    left, top = (picture.width - side) // 2, (picture.height - side) // 2
+    return images.resize(picture.crop((left, top, left + side, top + side)), (size, size))
 
 
 @torch.no_grad()

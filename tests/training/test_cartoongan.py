@@ -71,6 +71,7 @@ def haze(tmp_path: Path) -> Path:
 
 
 def recipe_for(folder: Path, **changes: object) -> CartoonGANRecipe:
+    changes = {"style_weight": 0.0, **changes}  # pairs show what results should be
     recipe = recipe_of(
         "cartoongan", folder / "hazy", folder / "clear", pairs=folder / "pairs.csv", **changes
     )
@@ -160,7 +161,8 @@ def test_the_warm_up_has_no_discriminator_and_its_end_is_kept(
     assert all(torch.equal(v, before[k]) for k, v in trainer.judge.state_dict().items())
     averaged = {k: v.clone() for k, v in trainer.result.state_dict().items()}
     found = set(trainer.step())
-    assert found == {"content", "color", "cycle", "adversarial", "discriminator", "total"}
+    terms = {"content", "color", "cycle", "style", "adversarial", "discriminator", "total"}
+    assert found == terms
     assert not all(torch.equal(v, before[k]) for k, v in trainer.judge.state_dict().items())
     kept = checkpoint.load(tmp_path / "run" / INITIALISED)
     for key, value in kept.state_dict().items():
@@ -353,7 +355,8 @@ def test_the_benchmark_measures_cartoons_beside_the_warm_up(
     done = CliRunner().invoke(benchmark.main, words, catch_exceptions=False)
     values = [line.rsplit(maxsplit=1) for line in done.output.splitlines()]
     found = {name: float(value) for name, value in values}
-    assert len(found) == 6
+    assert len(found) == 12
+    assert found["KID"] != found["KID of the untouched photos"]
     assert found["Content error of the untouched photos"] == 0
     assert min(found["Content error"], found["Content error after the warm-up"]) > 0.1
 
