@@ -158,7 +158,9 @@ class CompareTab:
             self.names = gr.HTML(  # what the two pictures are, for who cannot see them
                 value=["", ""],
                 elem_classes="sz-unseen",
-                html_template="<p>${value.map(sz.t).join(' / ')}</p>",
+                # A name may be a stranger's: nothing in it is markup.
+                html_template="<p>${value.map((name) => sz.t(name).replace(/[<>&]/g, ' '))"
+                ".join(' / ')}</p>",
                 js_on_load="const tell = () => { "
                 f"sz.sides = {{...sz.sides, '{NAME}-slider': props.value.map(sz.t)}}; "
                 "}; tell(); watch('value', tell);",
