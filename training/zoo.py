@@ -41,6 +41,7 @@ from zoo import card, checkpoint
 from zoo.card import CardFacts, Metric
 from zoo.errors import CheckpointError, InputError, ZooError
 from zoo.files import replace_folder
+from zoo.methods import METHODS
 
 log = logging.getLogger(__name__)
 
@@ -767,7 +768,10 @@ def _as_many(paths: Sequence[Path], size: int, most: int) -> list[Path]:
 def walk(session: Session, jobs: Sequence[Job], minutes: float) -> None:
     """Train and settle one job after the other until the time is up, or somebody asks to stop."""
     until = time.monotonic() + 60 * minutes
-    left = list(jobs)
+    left = [job for job in jobs if job.recipe in METHODS]
+    for job in jobs:
+        if job not in left:
+            log.info("%s: this version does not offer %s", job.name, job.recipe)
     while waiting := pending(session, left):
         job, remaining = waiting[0], (until - time.monotonic()) / 60
         if remaining <= 0:

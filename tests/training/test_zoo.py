@@ -12,14 +12,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from click.testing import CliRunner
+from safetensors.torch import load_file
 
 from training import zoo
 from training.data import Pack
 from training.publish import recipe_in
-from training.zoo import JOBS, Job, Session, carry, pending, pictures, progress, settle, train, walk
+from training.zoo import (
+    JOBS,
+    Job,
+    Session,
+    beginning,
+    carry,
+    pending,
+    pictures,
+    progress,
+    settle,
+    train,
+    walk,
+)
 from zoo import card, checkpoint
 from zoo.card import Metric
+from zoo.methods.cyclegan import CycleGAN, CycleGANConfig
 
 TOY = Job(
     name="adain",
@@ -188,6 +203,22 @@ def test_the_one_furthest_from_its_budget_comes_first(session: Session, judged: 
     lost = replace(TOY, name="lost", data={"photos": "nowhere", "paintings": "paintings"})
     walk(session, [lost, replace(TOY, steps=3)], 5)
     assert progress(session, TOY) == (3, 3)
+
+
+def test_seasons_start_from_what_the_twin_knows_of_photos(session: Session) -> None:
+    job = next(job for job in JOBS if job.name == "cyclegan-seasons")
+    method = CycleGAN(CycleGANConfig(width=2, blocks=1, domains=("photo", "painting")))
+    twin = session.shipped / "cyclegan-chinese"
+    assert beginning(session, job) is None
+    checkpoint.save(method, twin)
+    (twin / "recipe.json").write_text(json.dumps({"width": 2, "blocks": 1}))
+    assert beginning(session, job) is None  # another shape
+    small = replace(job, flags={**job.flags, "width": 2, "blocks": 1})
+    folder = beginning(session, small)
+    assert folder
+    state, known = load_file(folder / "model.safetensors"), method.state_dict()
+    for name in state:
+        assert torch.equal(state[name], known[name.replace("AtoB", "BtoA")])
 
 
 def test_every_tenth_picture_is_held_out(session: Session, paintings: Path) -> None:
