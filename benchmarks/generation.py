@@ -1,10 +1,10 @@
 """How good a generator of pictures out of nothing is: DCGAN.
 
-    python -m benchmarks.generation FOLDER --known DIR --held-out DIR [--out quality.json]
+    python -m benchmarks.generation FOLDER --portraits HELD_OUT [--known DIR] [--out quality.json]
 
-As many pictures as were held out from training are drawn, and the distance of the two sets is
-measured. Beside it stand an equal number of training pictures, than which no generator can do much
-better, and the same network before any training. The JSON is what
+As many pictures are drawn as are given, which should be held out from training, and the distance of
+the two sets is measured. Beside it stands the same network before any training; and with --known an
+equal number of training pictures, than which no generator can do much better. The JSON is what
 `python -m training.publish --metrics` takes.
 """
 
@@ -38,22 +38,21 @@ def load(folder: Path, size: int, count: int) -> list[Tensor]:
 
 @torch.no_grad()
 def measure(
-    method: DCGAN, untrained: DCGAN, known: list[Tensor], wanted: list[Tensor]
+    method: DCGAN, untrained: DCGAN, wanted: list[Tensor], known: list[Tensor]
 ) -> list[Metric]:
     """The figures of ``method``, of its beginnings and of training pictures.
 
     Args:
         method: Trained.
         untrained: The same network with fresh weights.
-        known: Training pictures, as many as ``wanted``.
         wanted: Pictures that were held out, ``(1, 3, s, s)`` each, four at least.
+        known: Training pictures, as many; none, and they are not compared.
     """
     encoder = vgg19(device=wanted[0].device)
     sets = {
         "": drawn(method, len(wanted)),
         " of the untrained network": drawn(untrained, len(wanted)),
-        " of training pictures": known,
-    }
+    } | ({" of training pictures": known} if known else {})
     data = f"{len(wanted)} results, {len(wanted)} held-out pictures"
     rows = []
     for whose, made in sets.items():
@@ -82,13 +81,13 @@ def drawn(method: DCGAN, count: int) -> list[Tensor]:
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--known", type=click.Path(path_type=Path), required=True)
-@click.option("--held-out", type=click.Path(path_type=Path), required=True)
+@click.option("--portraits", type=click.Path(path_type=Path), required=True, help="Held out.")
+@click.option("--known", type=click.Path(path_type=Path), help="Trained on.")
 @click.option("--count", default=160, show_default=True, help="Pictures of each set, at most.")
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path))
 def main(
-    folder: Path, known: Path, held_out: Path, count: int, device: str, out: Path | None
+    folder: Path, portraits: Path, known: Path | None, count: int, device: str, out: Path | None
 ) -> None:
     """Measure the checkpoint in FOLDER."""
     method = checkpoint.load(folder)
@@ -99,9 +98,10 @@ def main(
     initialise(untrained)
     calibrate(untrained, 256)
     size = method.config.size
-    wanted = [picture.to(device) for picture in load(held_out, size, count)]
-    known_pictures = [picture.to(device) for picture in load(known, size, len(wanted))]
-    metrics = measure(method.to(device), untrained.to(device), known_pictures, wanted)
+    wanted = [picture.to(device) for picture in load(portraits, size, count)]
+    trained_on = load(known, size, len(wanted)) if known else []
+    beside = [picture.to(device) for picture in trained_on]
+    metrics = measure(method.to(device), untrained.to(device), wanted, beside)
     for metric in metrics:
         click.echo(f"{metric.name:<40} {metric.value:.4g}")
     if out:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from zoo import files
-from zoo.files import replace_folder
+from zoo.files import replace_folder, staged
 
 
 def make(folder: Path, words: str) -> Path:
@@ -49,3 +49,17 @@ def test_a_folder_that_cannot_be_replaced_stays(
     with pytest.raises(OSError, match="broken"):
         replace_folder(fresh, shipped)
     assert read(shipped) == {"first"}
+
+
+def test_a_staged_folder_takes_its_place_at_the_end_only(tmp_path: Path) -> None:
+    shipped = make(tmp_path / "shipped", "first")
+    with staged(shipped) as fresh:
+        (fresh / "weights").write_text("second")
+        assert read(shipped) == {"first"}
+        assert fresh.name.startswith("."), "half a checkpoint would be listed"
+    assert read(shipped) == {"second"}
+    with pytest.raises(KeyError), staged(shipped) as fresh:
+        (fresh / "weights").write_text("third")
+        raise KeyError
+    assert read(shipped) == {"second"}
+    assert [path.name for path in tmp_path.iterdir()] == ["shipped"]

@@ -80,7 +80,7 @@ def test_training_pictures_are_nearer_than_an_untrained_generator() -> None:
     torch.manual_seed(0)
     method, untrained = (DCGAN(DCGANConfig(width=4, size=32)).eval() for _ in range(2))
     smooth = torch.rand(8, 3, 4, 4).repeat_interleave(8, 2).repeat_interleave(8, 3).split(1)
-    metrics = generation.measure(method, untrained, list(smooth[:4]), list(smooth[4:]))
+    metrics = generation.measure(method, untrained, list(smooth[4:]), list(smooth[:4]))
     found = {metric.name: metric.value for metric in metrics}
     assert found["KID of training pictures"] < found["KID of the untrained network"]
     assert found["FID of training pictures"] < found["FID"]

@@ -34,6 +34,7 @@ from training.recipe import Recipe
 from zoo import card, checkpoint, images
 from zoo.card import CardFacts, DataSet, Metric
 from zoo.errors import CheckpointError, InputError, ZooError
+from zoo.files import staged
 from zoo.method import Method
 from zoo.pipeline import VERSION, Pipeline
 from zoo.pretrained import facts_of
@@ -62,7 +63,7 @@ def publish(
 
     Args:
         run: Folder of a run that saved at least once.
-        out: Where; files of an earlier checkpoint there are replaced.
+        out: Where; an earlier checkpoint there is replaced as a whole, at the very end.
         repo_id: What it will be called.
         contents: Photos for the samples, which must be free to be shown; the first is that of the
             thumbnails.
@@ -89,26 +90,10 @@ def publish(
     paths = places(recipe_in(trainer))
     settings = recipe_in(trainer)(**typed(recipe, paths))
     if gate := getattr(trainer, "gate", None):
-        # Faults that no loss curve shows; each recipe knows its own. First, so that
-        # a checkpoint that was there stays where these weights are refused.
+        # Faults that no loss curve shows; each recipe knows its own.
         photos = [images.to_tensor(images.open_picture(path).image) for path in contents]
         more = {"run": run} if "run" in inspect.signature(gate).parameters else {}
         metrics = (*metrics, *gate(method, photos, settings, **more))
-    out.mkdir(parents=True, exist_ok=True)
-    for name in (checkpoint.CONFIG, checkpoint.WEIGHTS):
-        write(out / name, (run / CHECKPOINT / name).read_bytes())
-    numbers = {key: value for key, value in recipe.items() if key not in paths}
-    write(out / RECIPE, json.dumps(numbers, indent=2).encode() + b"\n")
-    lines = [json.loads(line) for line in (run / METRICS).read_text().splitlines()]
-    write(out / CURVES, curves(lines).encode())
-    shown = [CURVES]
-    if contents:
-        sheet = samples(method, contents, styles, size, options or {}, vary or {})
-        buffer = io.BytesIO()
-        sheet.save(buffer, "JPEG", quality=88)
-        write(out / SAMPLES, buffer.getvalue())
-        shown.insert(0, SAMPLES)
-        thumbnails.make(method, out, contents[0])
     if neighbours := getattr(trainer, "neighbours", None):
         # Beside the run and not in the checkpoint: training pictures may not be free to be shown.
         buffer = io.BytesIO()
@@ -124,6 +109,7 @@ def publish(
             "given here leave out; the command alone does not make the same weights.",
             *limits,
         )
+    numbers = {key: value for key, value in recipe.items() if key not in paths}
     made = CardFacts(
         **vars(facts_of(method, repo_id))
         | {
@@ -141,10 +127,22 @@ def publish(
             "metrics": tuple(metrics),
             "limits": tuple(limits),
             "departures": tuple(departures([inspect.getmodule(type(method)), trainer])),
-            "samples": tuple(shown),
+            "samples": (SAMPLES, CURVES) if contents else (CURVES,),
         }
     )
-    write(out / checkpoint.CARD, card.render(made).encode())
+    lines = [json.loads(line) for line in (run / METRICS).read_text().splitlines()]
+    with staged(out) as folder:
+        for name in (checkpoint.CONFIG, checkpoint.WEIGHTS):
+            write(folder / name, (run / CHECKPOINT / name).read_bytes())
+        write(folder / RECIPE, json.dumps(numbers, indent=2).encode() + b"\n")
+        write(folder / CURVES, curves(lines).encode())
+        if contents:
+            sheet = samples(method, contents, styles, size, options or {}, vary or {})
+            buffer = io.BytesIO()
+            sheet.save(buffer, "JPEG", quality=88)
+            write(folder / SAMPLES, buffer.getvalue())
+            thumbnails.make(method, folder, contents[0])
+        write(folder / checkpoint.CARD, card.render(made).encode())
     return made
 
 

@@ -4,6 +4,8 @@ import ctypes
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _AT_CWD, _EXCHANGE = -100, 2  # of renameat2
@@ -54,6 +56,22 @@ def replace_folder(fresh: Path, folder: Path) -> None:
         aside.rename(folder)
         raise
     shutil.rmtree(aside)
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """A fresh folder to fill, which takes the place of ``folder`` at the end, as a whole.
+
+    Where the block raises, ``folder`` stays as it was. Raises what :func:`replace_folder` does.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        yield fresh
+        fresh.chmod(0o755)
+        replace_folder(fresh, folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _exchanged(one: Path, other: Path) -> bool:

@@ -53,7 +53,7 @@ class Listed:
 def list_shipped() -> list[Listed]:
     """The checkpoints that come with the code, by name; a damaged one is left out."""
     found = []
-    for path in sorted(checkpoint.SHIPPED.glob(f"*/{checkpoint.CONFIG}")):
+    for path in sorted(checkpoint.SHIPPED.glob(f"[!.]*/{checkpoint.CONFIG}")):
         folder = path.parent
         try:
             config = checkpoint.read_config(folder)

@@ -107,6 +107,11 @@ class CycleGAN(Method):
         """The directions by the names of the domains."""
         return both_ways(config.domains)
 
+    @classmethod
+    def style_of(cls, config: CycleGANConfig) -> str:
+        """The two kinds of picture."""
+        return " ↔ ".join(config.domains)
+
     def forward(
         self, content: Content, *, direction: Direction = "AtoB", strength: Strength = 1.0
     ) -> Tensor:

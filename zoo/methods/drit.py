@@ -235,6 +235,11 @@ class DRIT(Method, Coded):
         """The directions by the names of the domains."""
         return both_ways(config.domains)
 
+    @classmethod
+    def style_of(cls, config: DRITConfig) -> str:
+        """The two kinds of picture."""
+        return " ↔ ".join(config.domains)
+
     def forward(
         self,
         content: Content,

@@ -186,6 +186,11 @@ class MUNIT(Method, Coded):
         """The directions by the names of the domains."""
         return both_ways(config.domains)
 
+    @classmethod
+    def style_of(cls, config: MUNITConfig) -> str:
+        """The two kinds of picture."""
+        return " ↔ ".join(config.domains)
+
     def forward(
         self,
         content: Content,
