@@ -58,8 +58,7 @@ def test_a_staged_folder_takes_its_place_at_the_end_only(tmp_path: Path) -> None
         assert read(shipped) == {"first"}
         assert fresh.name.startswith("."), "half a checkpoint would be listed"
     assert read(shipped) == {"second"}
-    with pytest.raises(KeyError), staged(shipped) as fresh:
-        (fresh / "weights").write_text("third")
-        raise KeyError
+    with pytest.raises(FileNotFoundError), staged(shipped) as fresh:
+        (fresh / "no folder" / "weights").write_text("third")
     assert read(shipped) == {"second"}
     assert [path.name for path in tmp_path.iterdir()] == ["shipped"]
