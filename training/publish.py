@@ -35,6 +35,7 @@ from zoo import card, checkpoint, images
 from zoo.card import CardFacts, DataSet, Metric
 from zoo.errors import CheckpointError, InputError, ZooError
 from zoo.files import staged
+from zoo.form import form_of
 from zoo.method import Method
 from zoo.pipeline import VERSION, Pipeline
 from zoo.pretrained import facts_of
@@ -109,6 +110,11 @@ def publish(
             "given here leave out; the command alone does not make the same weights.",
             *limits,
         )
+    sheet = None
+    if "content" not in form_of(type(method).forward).by_name:
+        sheet = invented(method)
+    elif contents:
+        sheet = samples(method, contents, styles, size, options or {}, vary or {})
     numbers = {key: value for key, value in recipe.items() if key not in paths}
     made = CardFacts(
         **vars(facts_of(method, repo_id))
@@ -127,7 +133,7 @@ def publish(
             "metrics": tuple(metrics),
             "limits": tuple(limits),
             "departures": tuple(departures([inspect.getmodule(type(method)), trainer])),
-            "samples": (SAMPLES, CURVES) if contents else (CURVES,),
+            "samples": (SAMPLES, CURVES) if sheet else (CURVES,),
         }
     )
     lines = [json.loads(line) for line in (run / METRICS).read_text().splitlines()]
@@ -136,11 +142,11 @@ def publish(
             write(folder / name, (run / CHECKPOINT / name).read_bytes())
         write(folder / RECIPE, json.dumps(numbers, indent=2).encode() + b"\n")
         write(folder / CURVES, curves(lines).encode())
-        if contents:
-            sheet = samples(method, contents, styles, size, options or {}, vary or {})
+        if sheet:
             buffer = io.BytesIO()
             sheet.save(buffer, "JPEG", quality=88)
             write(folder / SAMPLES, buffer.getvalue())
+        if sheet and contents:
             thumbnails.make(method, folder, contents[0])
         write(folder / checkpoint.CARD, card.render(made).encode())
     return made
@@ -243,6 +249,16 @@ def samples(
         small = images.fit(picture, side)
         left, top = column * (side + 4), row * (side + 4)
         sheet.paste(small, (left + (side - small.width) // 2, top + (side - small.height) // 2))
+    return sheet
+
+
+def invented(method: Method, count: int = 32) -> Image.Image:
+    """The pictures of the first seeds, for a method that needs no photo; eight in a row."""
+    pictures = [image for n in range(count) for image in Pipeline(method)(seed=n, samples=1)]
+    width, height = pictures[0].width + 2, pictures[0].height + 2
+    sheet = Image.new("RGB", (8 * width, -(-count // 8) * height), "white")
+    for number, picture in enumerate(pictures):
+        sheet.paste(picture, (number % 8 * width, number // 8 * height))
     return sheet
 
 

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from tests.training.toys import recipe_of, run_in, trainer_of
+from training import dcgan
 from training.loop import fit
 from training.publish import curves, departures, main, publish
 from zoo import card, checkpoint
@@ -15,6 +16,7 @@ from zoo.card import Metric
 from zoo.errors import CheckpointError
 from zoo.methods import METHODS
 from zoo.methods.adain import AdaIN
+from zoo.methods.dcgan import DCGAN
 
 
 @pytest.fixture
@@ -72,6 +74,21 @@ def test_publishing_again_keeps_nothing_of_the_old_card(run: Path, tmp_path: Pat
     text = (out / "README.md").read_text()
     assert "zoo/second" in text
     assert "Gone." not in text
+
+
+def test_what_needs_no_photo_is_shown_by_its_seeds(
+    photos: Path, paintings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(METHODS, "dcgan", DCGAN)
+    settings = run_in(tmp_path / "run")
+    recipe = recipe_of("dcgan", photos, paintings, steps=2)
+    fit(trainer_of("dcgan", recipe, settings))
+    monkeypatch.setattr(dcgan, "gate", lambda *_: [])  # two steps make no portraits
+    monkeypatch.setattr(dcgan, "neighbours", None)
+    facts = publish(settings.out, tmp_path / "published", "zoo/toy")
+    assert facts.samples == ("samples.jpg", "curves.svg")
+    with Image.open(tmp_path / "published" / "samples.jpg") as sheet:
+        assert sheet.size == (8 * (recipe.size + 2), 4 * (recipe.size + 2))
 
 
 def test_an_unfinished_folder_is_refused(tmp_path: Path) -> None:
