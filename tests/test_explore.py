@@ -9,6 +9,7 @@ from PIL import Image
 
 from zoo.errors import InputError
 from zoo.explore import Codes, draw
+from zoo.method import Direction
 from zoo.methods.dcgan import DCGAN, DCGANConfig
 from zoo.methods.drit import DRIT, DRITConfig
 from zoo.methods.munit import MUNIT, MUNITConfig
@@ -94,6 +95,48 @@ def test_pictures_of_codes_and_of_a_style_have_records_of_their_own(kind: type) 
         assert one.record
         *_, again = pipeline.stream(content=photo, **one.record.settings)
         assert torch.equal(again.tensors, one.tensors)
+
+
+@pytest.mark.parametrize("kind", [MUNIT, DRIT])
+def test_a_photo_is_encoded_once_and_the_results_are_those_of_single_runs(
+    kind: type[MUNIT] | type[DRIT], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded: list[str] = []
+    encode = kind.encoded
+
+    def counted(self: Any, content: torch.Tensor, direction: Direction) -> torch.Tensor:
+        encoded.append(direction)
+        return encode(self, content, direction)
+
+    monkeypatch.setattr(kind, "encoded", counted)
+    method = MUNIT(MUNITConfig(width=4)) if kind is MUNIT else DRIT(DRITConfig(width=4))
+    pipeline = Pipeline(method)
+    photo = Image.effect_noise((50, 40), 80).convert("RGB")
+    rows = [{"code": code} for code in CODES.of_seeds(3, 3)]
+    for _ in draw(pipeline, rows=rows, content=photo, size=48):
+        break  # stopped between two
+    assert encoded == ["AtoB"]
+    *_, last = draw(pipeline, rows=rows, content=photo, size=48)
+    assert encoded == ["AtoB"] * 2
+    for row, made in zip(rows, last.made, strict=True):
+        *_, alone = pipeline.stream(content=photo, size=48, samples=1, **row)
+        assert torch.equal(made.tensors, alone.tensors)
+    assert encoded == ["AtoB"] * 5  # the pipeline itself remembers nothing
+
+
+def test_another_photo_or_direction_is_encoded_anew() -> None:
+    method = MUNIT(MUNITConfig(width=4)).eval()
+    twin = method.remembering()
+    first, second = torch.rand(2, 1, 3, 32, 32)
+    code = CODES.of_seeds(0, 1)[0]
+    with torch.no_grad():
+        turns: list[tuple[torch.Tensor, Direction]]
+        turns = [(first, "AtoB"), (second, "AtoB"), (second, "BtoA"), (first, "AtoB")]
+        for photo, way in turns:
+            for _ in range(2):
+                made = twin.render(photo, twin.code_from_text(code), way)
+                again = method.render(photo, method.code_from_text(code), way)
+                assert torch.equal(made, again)
 
 
 def test_without_a_photo_there_is_no_style_picture_either() -> None:

@@ -8,9 +8,10 @@ Codes are whole hundredths, far finer than anyone can see, so that a code writte
 code itself and not a copy of it.
 """
 
+import copy
 import math
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Self
 
 import torch
 from pydantic import Field
@@ -111,7 +112,42 @@ class Coded:
             codes: ``(n, code_size)``.
             direction: Which way ``content`` is translated, where there are two.
         """
+        if content is None:
+            raise TypeError(f"{type(self).__name__} translates pictures and makes none of nothing")
+        content_code = self.encoded(content, direction)
+        # One at a time, or the memory for large pictures would be a multiple of the number.
+        made = [
+            self.decoded(content_code, code, direction)
+            for code in codes.to(content.device).split(1)
+        ]
+        return torch.cat(made)
+
+    def encoded(self, content: Tensor, direction: Direction) -> Tensor:
+        """The content code of a photo, as :meth:`render` has it: what all results share."""
         raise NotImplementedError
+
+    def decoded(self, content_code: Tensor, code: Tensor, direction: Direction) -> Tensor:
+        """The picture ``(1, 3, H, W)`` in [0, 1] of a photo's content code and one code."""
+        raise NotImplementedError
+
+    def remembering(self) -> Self:
+        """A twin with the same weights, which encodes a photo once for all calls in a row.
+
+        It holds the last photo and its content code: let it go with the work that it was made for.
+        """
+        twin = copy.copy(self)
+        kept: list[tuple[Tensor, Direction, Tensor]] = []
+
+        def encoded(content: Tensor, direction: Direction) -> Tensor:
+            for photo, way, content_code in kept:
+                if way == direction and torch.equal(photo, content):
+                    return content_code
+            kept.clear()  # before the work, which may need the memory
+            kept.append((content, direction, self.encoded(content, direction)))
+            return kept[0][2]
+
+        twin.encoded = encoded  # type: ignore[method-assign]
+        return twin
 
 
 def sample(seed: int, count: int, size: int) -> Tensor:

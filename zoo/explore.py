@@ -5,6 +5,7 @@ and writes them. Pictures are drawn one at a time, each a result with a record o
 of them can be had again alone, and the work can be stopped between two.
 """
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -104,6 +105,8 @@ def draw(
 ) -> Iterator[Series]:
     """Draw a picture for each of ``rows``; closing the iterator stops between two.
 
+    A photo is encoded once for all of them.
+
     Args:
         pipeline: Of a :class:`zoo.codes.Coded` method.
         rows: What is one picture's own: the ``code``, or the ``style`` picture that has it; and
@@ -112,7 +115,10 @@ def draw(
 
     Raises what the pipeline raises, and InputError where the method knows no codes of pictures.
     """
-    if "content" in inputs:  # decoded once
+    if isinstance(method := pipeline.method, Coded):
+        pipeline = copy.copy(pipeline)
+        pipeline.method = method.remembering()
+    if "content" in inputs:  # read once
         inputs["content"] = images.open_picture(inputs["content"]).image
     made: list[Progress] = []
     for number, row in enumerate(rows, 1):

@@ -209,22 +209,16 @@ class MUNIT(Method, Coded):
         codes = self.chosen(seed, samples, code, style, direction)
         return torch.lerp(content, self.render(content, codes, direction), strength)
 
-    def render(
-        self, content: Tensor | None, codes: Tensor, direction: Direction = "AtoB"
-    ) -> Tensor:
-        """One translation of ``content`` for each code; see :meth:`Coded.render`."""
-        if content is None:
-            raise TypeError("MUNIT translates pictures and makes none of nothing")
-        before, after = self.domain(direction[0]), self.domain(direction[-1])
-        codes = codes.to(content.device)
+    def encoded(self, content: Tensor, direction: Direction) -> Tensor:
+        """The content code of a photo; see :meth:`Coded.encoded`."""
         with autocast(content.device, self.precision):
-            content_code = before.encode_content(2 * content - 1)
-        # One at a time, or the memory for large pictures would be a multiple of the number.
-        made = []
-        for code in codes.split(1):
-            with autocast(content.device, self.precision):
-                made.append(after.decode(content_code, code).float())
-        return 0.5 + 0.5 * torch.cat(made)
+            return self.domain(direction[0]).encode_content(2 * content - 1)
+
+    def decoded(self, content_code: Tensor, code: Tensor, direction: Direction) -> Tensor:
+        """One translation ``(1, 3, H, W)`` in [0, 1]; see :meth:`Coded.decoded`."""
+        with autocast(content_code.device, self.precision):
+            made = self.domain(direction[-1]).decode(content_code, code)
+        return 0.5 + 0.5 * made.float()
 
     def code_of(self, style: Tensor, direction: Direction = "AtoB") -> Tensor:
         """The code of a style picture in whole hundredths; see :meth:`Coded.code_of`.
