@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
+from space import explorer
 from space.custom import compare, explore, zoo
 
 # Name of the tab -> the function that lays it out, given what the tabs share.
 CUSTOM: dict[str, Callable[..., None]] = {
-    explore.NAME: explore.build,
+    explorer.NAME: explore.build,
     compare.NAME: compare.build,
     "zoo": zoo.build,
 }

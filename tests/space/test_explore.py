@@ -10,11 +10,14 @@ import pytest
 import torch
 from PIL import Image
 
+from space import plans
 from space.app import build_app, share
 from space.custom import explore
-from space.custom.explore import Drawing, ExploreTab, Sheet
+from space.custom.explore import ExploreTab
+from space.explorer import NAME
 from space.hub import Shelf
 from space.jobs import Job
+from space.sheet import Drawing, Sheet
 from space.tab import Site
 from tests.space.conftest import PAINTING, PHOTO, Visit, only, serving
 from tests.space.test_site import violations
@@ -69,7 +72,7 @@ def tab(site: Site) -> ExploreTab:
 
 def press(
     tab: ExploreTab,
-    plan: explore.Plan,
+    plan: plans.Plan,
     place: str = "more",
     *,
     repo_id: str = MUNIT_ID,
@@ -107,13 +110,13 @@ def pixels(one: Drawing) -> bytes:
 
 
 def test_same_seed_same_grid_and_every_picture_knows_its_own_settings(tab: ExploreTab) -> None:
-    sheet, said = press(tab, explore.plan_samples, "samples")
-    again, _ = press(tab, explore.plan_samples, "samples")
+    sheet, said = press(tab, plans.plan_samples, "samples")
+    again, _ = press(tab, plans.plan_samples, "samples")
     assert [one.label for one in sheet.samples] == ["seed 5", "seed 6", "seed 7"]
     assert [pixels(one) for one in sheet.samples] == [pixels(one) for one in again.samples]
     assert len({pixels(one) for one in sheet.samples}) == 3
     assert said.startswith("Done in ")
-    alone, _ = press(tab, explore.plan_samples, "samples", seed=6, samples=1)
+    alone, _ = press(tab, plans.plan_samples, "samples", seed=6, samples=1)
     assert pixels(alone.samples[0]) == pixels(sheet.samples[1])
     with Image.open(sheet.samples[2].path) as picture:
         record = json.loads(picture.info["parameters"])
@@ -122,17 +125,17 @@ def test_same_seed_same_grid_and_every_picture_knows_its_own_settings(tab: Explo
 
 
 def test_a_code_as_text_gives_the_picture_back(tab: ExploreTab) -> None:
-    sheet, _ = press(tab, explore.plan_samples, "samples")
-    more, _ = press(tab, explore.plan_code, sheet=sheet, code=f" {sheet.samples[1].code}\n")
+    sheet, _ = press(tab, plans.plan_samples, "samples")
+    more, _ = press(tab, plans.plan_code, sheet=sheet, code=f" {sheet.samples[1].code}\n")
     assert len(more.samples) == 4
     assert more.samples[3].code == sheet.samples[1].code
     assert pixels(more.samples[3]) == pixels(sheet.samples[1])
 
 
 def test_a_way_leads_from_one_picked_picture_to_the_other(tab: ExploreTab) -> None:
-    sheet, _ = press(tab, explore.plan_samples, "samples")
+    sheet, _ = press(tab, plans.plan_samples, "samples")
     ends = [sheet.samples[0], sheet.samples[2]]
-    sheet, _ = press(tab, explore.plan_way, "way", sheet=sheet, picked=map(pick, ends))
+    sheet, _ = press(tab, plans.plan_way, "way", sheet=sheet, picked=map(pick, ends))
     assert len(sheet.way) == 4
     assert [pixels(sheet.way[0]), pixels(sheet.way[-1])] == list(map(pixels, ends))
     assert len({pixels(one) for one in sheet.way}) == 4
@@ -144,14 +147,14 @@ def test_a_way_leads_from_one_picked_picture_to_the_other(tab: ExploreTab) -> No
 
 
 def test_styles_of_pictures_mixtures_and_sums(tab: ExploreTab) -> None:
-    sheet, _ = press(tab, explore.plan_style, style=str(PAINTING))
+    sheet, _ = press(tab, plans.plan_style, style=str(PAINTING))
     (own,) = sheet.samples
-    other, _ = press(tab, explore.plan_samples, "samples", samples=1)
+    other, _ = press(tab, plans.plan_samples, "samples", samples=1)
     both = [pick(own, 100), pick(other.samples[0], 0)]
-    mixed, _ = press(tab, explore.plan_mixture, picked=both)
+    mixed, _ = press(tab, plans.plan_mixture, picked=both)
     assert mixed.samples[0].code == own.code
     some, _ = press(
-        tab, explore.plan_sum, repo_id=DCGAN_ID, base="1 2 3", plus="4,5,6", minus="7 8 9",
+        tab, plans.plan_sum, repo_id=DCGAN_ID, base="1 2 3", plus="4,5,6", minus="7 8 9",
         truncation=1.0,
     )  # fmt: skip
     assert some.samples[0].label == "1 2 3 + 4 5 6 − 7 8 9"
@@ -162,25 +165,25 @@ def test_styles_of_pictures_mixtures_and_sums(tab: ExploreTab) -> None:
 @pytest.mark.parametrize(
     ("plan", "given", "sentence"),
     [
-        (explore.plan_samples, {"content": None}, "Add a photo first."),
-        (explore.plan_samples, {"seed": "blue"}, "Seed: “blue” is not a whole number."),
-        (explore.plan_samples, {"samples": 99}, "Number of results: 99 is outside 1 to 16."),
-        (explore.plan_samples, {"repo_id": "zoo/gatys"}, "There is no checkpoint “zoo/gatys”."),
-        (explore.plan_code, {}, "Type or paste a code first."),
-        (explore.plan_code, {"code": "1 2 x"}, "Code: “x” is not a number"),
-        (explore.plan_code, {"code": "1 2 3"}, "Code: these are 3 numbers"),
-        (explore.plan_style, {}, "Add a style picture."),
-        (explore.plan_style, {"style": __file__}, "is not a picture we can read"),
-        (explore.plan_way, {"picked": [{"code": "1"}]}, "Pick two pictures first"),
-        (explore.plan_way, {"picked": [{"code": "1"}] * 2}, "Code: these are 1 numbers"),
-        (explore.plan_way, {"picked": ["x", {"code": 3}, None]}, "Pick two pictures first"),
-        (explore.plan_mixture, {}, "Pick at least two pictures to mix."),
-        (explore.plan_sum, {"base": "1 -2"}, "Start from: “-2” is not a seed."),
-        (explore.plan_sum, {"base": "1"}, "Give the seeds to start from"),
+        (plans.plan_samples, {"content": None}, "Add a photo first."),
+        (plans.plan_samples, {"seed": "blue"}, "Seed: “blue” is not a whole number."),
+        (plans.plan_samples, {"samples": 99}, "Number of results: 99 is outside 1 to 16."),
+        (plans.plan_samples, {"repo_id": "zoo/gatys"}, "There is no checkpoint “zoo/gatys”."),
+        (plans.plan_code, {}, "Type or paste a code first."),
+        (plans.plan_code, {"code": "1 2 x"}, "Code: “x” is not a number"),
+        (plans.plan_code, {"code": "1 2 3"}, "Code: these are 3 numbers"),
+        (plans.plan_style, {}, "Add a style picture."),
+        (plans.plan_style, {"style": __file__}, "is not a picture we can read"),
+        (plans.plan_way, {"picked": [{"code": "1"}]}, "Pick two pictures first"),
+        (plans.plan_way, {"picked": [{"code": "1"}] * 2}, "Code: these are 1 numbers"),
+        (plans.plan_way, {"picked": ["x", {"code": 3}, None]}, "Pick two pictures first"),
+        (plans.plan_mixture, {}, "Pick at least two pictures to mix."),
+        (plans.plan_sum, {"base": "1 -2"}, "Start from: “-2” is not a seed."),
+        (plans.plan_sum, {"base": "1"}, "Give the seeds to start from"),
     ],
 )
 def test_what_cannot_be_drawn_is_told(
-    tab: ExploreTab, plan: explore.Plan, given: dict[str, Any], sentence: str
+    tab: ExploreTab, plan: plans.Plan, given: dict[str, Any], sentence: str
 ) -> None:
     sheet, said = press(tab, plan, **given)
     assert sentence in said
@@ -188,7 +191,7 @@ def test_what_cannot_be_drawn_is_told(
 
 
 def test_stop_keeps_what_was_drawn(tab: ExploreTab, site: Site) -> None:
-    run = tab.runs(explore.plan_samples, tab.note, "samples")
+    run = tab.runs(plans.plan_samples, tab.note, "samples")
     controls = {"direction": "AtoB", "samples": 64, "seed": 0, "truncation": 4.0, "size": 64,
                 "strength": 1.0}  # fmt: skip
     values = [None, None, "", 3, "", "", "", *(controls[e.field.name] for e in tab.entries)]
@@ -196,7 +199,7 @@ def test_stop_keeps_what_was_drawn(tab: ExploreTab, site: Site) -> None:
     for updates in run(REQUEST, sheet, {}, DCGAN_ID, *values):
         sheet = updates.get(tab.sheet, sheet)
         said += str(updates.get(tab.status, ""))
-        job = site.running.get((REQUEST.session_hash, explore.NAME))
+        job = site.running.get((REQUEST.session_hash, NAME))
         if isinstance(job, Job):
             tab.halt(REQUEST)
     assert "Stopped." in said
@@ -205,7 +208,7 @@ def test_stop_keeps_what_was_drawn(tab: ExploreTab, site: Site) -> None:
 
 
 def test_only_shown_pictures_are_sent_to_other_tabs(tab: ExploreTab, site: Site) -> None:
-    sheet, _ = press(tab, explore.plan_samples, "samples", samples=1)
+    sheet, _ = press(tab, plans.plan_samples, "samples", samples=1)
     gatys = next(one for one in site.tabs if one.name == "gatys")
     key = sheet.samples[0].key
     updates = tab.send_on("gatys", sheet, {"current": key})
@@ -240,7 +243,7 @@ def test_without_a_method_that_has_codes_there_is_no_such_tab(registered: None) 
     with only(Gatys):
         site = share(Runtime("cpu"))
         page = build_app(site.runtime, site)
-    assert explore.NAME not in site.others
+    assert NAME not in site.others
     assert not any(getattr(block, "elem_id", "") == "tab-explore" for block in page.blocks.values())
 
 
