@@ -91,9 +91,17 @@ def jumping(method: Any) -> None:
 
 
 def shifted(method: Any) -> None:
-    """Codes of pictures lie far from those that are drawn."""
-    sound = method.code_of
-    method.code_of = lambda style, way="AtoB": sound(style, way) + 30
+    """Codes of pictures lie far from those that are drawn, where results are noise."""
+    code_of, render = method.code_of, method.render
+    method.code_of = lambda style, way="AtoB": code_of(style, way) + 30
+
+    def noisy(content: Tensor, found: Tensor, way: Direction = "AtoB") -> Tensor:
+        made = render(content, found, way)
+        far = (found.norm(dim=1) > 20).view(-1, 1, 1, 1)
+        noise = torch.rand(made.shape, generator=torch.Generator().manual_seed(0))
+        return torch.where(far, noise, made)
+
+    method.render = noisy
 
 
 @pytest.mark.parametrize(
