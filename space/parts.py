@@ -92,6 +92,18 @@ def photo_strip(photos: Sequence[Preset], elem_id: str) -> gr.HTML:
     )
 
 
+def run_bar(verb: str, tab: str) -> tuple[gr.HTML, gr.Button, gr.Button]:
+    """What starts work in a ``tab``: a place for what it lacks, the button, and Stop."""
+    with gr.Column(elem_classes="sz-run-bar", elem_id=f"{tab}-run-bar"):
+        note = gr.HTML("", elem_classes="sz-quiet", elem_id=f"{tab}-note")
+        with gr.Row():
+            go = gr.Button(t(verb), variant="primary", elem_id=f"{tab}-go", min_width=100)
+            stop = gr.Button(
+                t("Stop"), variant="stop", visible=False, elem_id=f"{tab}-stop", min_width=100
+            )
+    return note, go, stop
+
+
 def literal(words: str) -> str:
     """``words`` as a string for the script inside a template."""
     return json.dumps(words).replace("`", "\\u0060").replace("<", "\\u003c")

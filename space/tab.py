@@ -21,7 +21,7 @@ from space.links import record_in, settings_from
 from space.pictures import PHOTOS, preset, refusal, served
 from space.results import Result, save, together
 from space.speed import Speed
-from space.words import say, spoken, t, tell
+from space.words import known_as, say, spoken, t, tell
 from zoo.card import thumbnail_name
 from zoo.errors import InputError, ZooError
 from zoo.form import Field, form_of
@@ -197,19 +197,7 @@ class Tab:
             self.board, boxes = regions.lay_out(maps, self.name)
             self.entries += boxes
         self.hint = gr.HTML("", elem_classes="sz-quiet")
-        with gr.Column(elem_classes="sz-run-bar", elem_id=f"{self.name}-run-bar"):
-            self.note = gr.HTML("", elem_classes="sz-quiet", elem_id=f"{self.name}-note")
-            with gr.Row():
-                self.go = gr.Button(
-                    t(self._verb), variant="primary", elem_id=f"{self.name}-go", min_width=100
-                )
-                self.stop = gr.Button(
-                    t("Stop"),
-                    variant="stop",
-                    visible=False,
-                    elem_id=f"{self.name}-stop",
-                    min_width=100,
-                )
+        self.note, self.go, self.stop = parts.run_bar(self._verb, self.name)
         more = [f for f in fields if f.control.more and not f.over]
         with gr.Accordion(t("More settings"), open=False, elem_id=f"{self.name}-more"):
             self.entries += [entry(one, self.name) for one in more]
@@ -339,7 +327,7 @@ class Tab:
             words = offers.get(one.field.name) or [(str(one.field.default), one.field.default)]
             there = [known for _, known in words]
             offered: dict[str, Any] = {
-                "choices": [(say(language, word), known) for word, known in words]
+                "choices": [(known_as(language, word), known) for word, known in words]
             }
             if one.field.control.looks:
                 there = [str(known) for known in there]

@@ -49,6 +49,11 @@ def say(language: str, message: str, **fields: object) -> str:
     return words.get(message, message).format(**known)
 
 
+def known_as(language: str, text: str) -> str:
+    """A name that may be somebody else's, in ``language`` where known; braces mean nothing."""
+    return table(language).get(text, text)
+
+
 def tell(language: str, told: ZooError | Notice) -> str:
     """The message of an error or a notice in ``language``."""
     return say(language, told.message, **told.fields)

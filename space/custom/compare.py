@@ -119,15 +119,7 @@ class CompareTab:
                 visible=not self.site.runtime.on_gpu,  # a GPU's allocator tells it anyway
                 elem_id=f"{NAME}-memory",
             )
-        with gr.Column(elem_classes="sz-run-bar", elem_id=f"{NAME}-run-bar"):
-            self.note = gr.HTML("", elem_classes="sz-quiet", elem_id=f"{NAME}-note")
-            with gr.Row():
-                self.go = gr.Button(
-                    t("Compare"), variant="primary", elem_id=f"{NAME}-go", min_width=100
-                )
-                self.stop = gr.Button(
-                    t("Stop"), variant="stop", visible=False, elem_id=f"{NAME}-stop", min_width=100
-                )
+        self.note, self.go, self.stop = parts.run_bar("Compare", NAME)
 
     def _build_results(self) -> None:
         self.empty = parts.empty_result(
