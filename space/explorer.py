@@ -11,7 +11,7 @@ import gradio as gr
 from space import parts, photo, status
 from space.components import Dropdown, Slider
 from space.controls import Entry, entry
-from space.pictures import picture_box
+from space.pictures import PAINTINGS, picture_box
 from space.plans import MOST_PICKED, Model
 from space.sheet import Sheet
 from space.tab import Site
@@ -73,20 +73,14 @@ class Explorer:
         with gr.Column(visible=self.usual.takes_photo, elem_classes="sz-plain") as self.photo_area:
             self.photo = photo.lay_out(NAME, 260)
         self.entries = self._build_controls(models)
-        with gr.Column(elem_classes="sz-run-bar", elem_id=f"{NAME}-run-bar"):
-            self.note = gr.HTML("", elem_classes="sz-quiet", elem_id=f"{NAME}-note")
-            with gr.Row():
-                self.go = gr.Button(
-                    t("Draw samples"), variant="primary", elem_id=f"{NAME}-go", min_width=100
-                )
-                self.stop = gr.Button(
-                    t("Stop"), variant="stop", visible=False, elem_id=f"{NAME}-stop", min_width=100
-                )
+        self.note, self.go, self.stop = parts.run_bar("Draw samples", NAME)
         with gr.Accordion(
             t("Style of a picture"), open=False, visible=self.usual.takes_photo,
             elem_id=f"{NAME}-style-area",
         ) as self.style_area:  # fmt: skip
             self.style = picture_box("Style picture", f"{NAME}-style", photo=False, height=180)
+            self.paintings = parts.photo_strip(PAINTINGS, f"{NAME}-paintings")
+            self.style_note = self._note("style")
             self.take = gr.Button(t("Take its style"), elem_id=f"{NAME}-take")
         with gr.Accordion(t("A code as text"), open=False, elem_id=f"{NAME}-code-area"):
             self.code = gr.Textbox(
@@ -96,6 +90,7 @@ class Explorer:
                 max_lines=6,
                 elem_id=f"{NAME}-code",
             )
+            self.code_note = self._note("code")
             self.type = gr.Button(t("Draw this code"), elem_id=f"{NAME}-type")
         with gr.Accordion(
             t("Arithmetic"), open=False, visible=not self.usual.takes_photo,
@@ -123,6 +118,7 @@ class Explorer:
                         ("Take away the picked", "minus"),
                     )
                 ]
+            self.sum_note = self._note("sum")
             self.add_up = gr.Button(t("Add up"), elem_id=f"{NAME}-add-up")
 
     def _build_controls(self, models: Sequence[Model]) -> list[Entry]:
@@ -179,6 +175,15 @@ class Explorer:
                     min_width=140,
                 )
         self.sheet = gr.State(Sheet())
+
+    @staticmethod
+    def _note(place: str) -> gr.HTML:
+        return gr.HTML("", elem_classes="sz-quiet", elem_id=f"{NAME}-{place}-note")
+
+    @property
+    def notes(self) -> list[Any]:
+        """Where each press of a button is told what it lacks."""
+        return [self.note, self.style_note, self.code_note, self.sum_note]
 
     @property
     def controls(self) -> list[Any]:

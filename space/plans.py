@@ -52,13 +52,11 @@ class Model:
 def models(runtime: Runtime) -> list[Model]:
     """The checkpoints that have codes, now."""
     found = []
-    usual = {"size": 512 if runtime.on_gpu else 256}
     for name, method in METHODS.items():
         if not issubclass(method, Coded):
             continue
         plain = form_for(method)
-        defaults = usual if "content" in plain.by_name else {}
-        plain = plain.with_defaults(**defaults, samples=6 if "content" in plain.by_name else 16)
+        plain = plain.with_defaults(samples=6 if "content" in plain.by_name else 16)
         for listed in runtime.checkpoints(name):
             # Its config may be somebody else's, of another form.
             with suppress(TypeError, ValueError, AttributeError):

@@ -14,6 +14,7 @@ from zoo.pipeline import Progress
 
 FRAME, PAUSE = 110, 700  # milliseconds of an animation's pictures, and of its two ends
 ANIMATED_AT = 256  # pixels that small pictures are enlarged to, in an animation
+COLOURS_AT = (128, 96)  # pixels in which the colours of a GIF are looked for
 
 
 @dataclass(frozen=True)
@@ -113,20 +114,23 @@ def animate(paths: Sequence[str], record: str) -> tuple[str, str]:
             size = (scale * frame.width, scale * frame.height)
             frame = frame.resize(size, Image.Resampling.NEAREST)
         frames.append(frame)
+    # The 256 colours of a GIF are those of a small copy, found far sooner.
+    indexed = [
+        frame.quantize(palette=frame.resize(COLOURS_AT).quantize(), dither=Image.Dither.NONE)
+        for frame in frames
+    ]
     pauses = [PAUSE, *[FRAME] * (len(frames) - 2), PAUSE, *[FRAME] * (len(frames) - 2)]
-    loop = frames + frames[-2:0:-1]
     exif = Image.Exif()
     exif[0x010E] = record  # ImageDescription
-    extra: dict[str, dict[str, Any]] = {
-        ".webp": {"quality": 88, "method": 2, "exif": exif},
-        ".gif": {"comment": record.encode()},
+    kinds: dict[str, tuple[list[Image.Image], dict[str, Any]]] = {
+        ".webp": (frames, {"quality": 88, "method": 2, "exif": exif}),
+        ".gif": (indexed, {"comment": record.encode()}),
     }
     made = []
-    for suffix, words in extra.items():
+    for suffix, (there, words) in kinds.items():
         target = Path(paths[0]).with_suffix(suffix)
-        loop[0].save(
-            target, save_all=True, append_images=loop[1:], duration=pauses, loop=0, **words
-        )
+        loop = [*there[1:], *there[-2:0:-1]]
+        there[0].save(target, save_all=True, append_images=loop, duration=pauses, loop=0, **words)
         made.append(str(target))
     return made[0], made[1]
 

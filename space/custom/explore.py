@@ -20,7 +20,7 @@ from space.controls import GLUE, TELLING
 from space.explorer import NAME, Explorer, choices_of
 from space.jobs import Finished, Job, Stopped, Working
 from space.links import settings_from
-from space.pictures import check_upload
+from space.pictures import check_upload, preset
 from space.plans import (
     Asked,
     Model,
@@ -38,7 +38,7 @@ from space.plans import (
 from space.race import unexpected
 from space.sheet import Drawing, Sheet, animate, keep, placed, served
 from space.tab import Site, Updates
-from space.words import say, spoken, tell
+from space.words import known_as, say, spoken, tell
 from zoo.errors import InputError, ZooError
 from zoo.explore import Series, draw
 
@@ -66,14 +66,14 @@ class ExploreTab(Explorer):
         page = gr.context.Context.root_block
         assert page is not None  # noqa: S101 - a tab is built inside a page
         drawn = [
-            *self.buttons, self.stop, self.note, self.status, self.empty, self.viewer,
+            *self.buttons, self.stop, *self.notes, self.status, self.empty, self.viewer,
             self.sheet, self.actions, self.send, site.last_photo,
         ]  # fmt: skip
         plans: list[tuple[Any, Plan, Any, str]] = [
             (self.go, plan_samples, self.note, "samples"),
-            (self.take, plan_style, self.note, "more"),
-            (self.type, plan_code, self.note, "more"),
-            (self.add_up, plan_sum, self.note, "more"),
+            (self.take, plan_style, self.style_note, "more"),
+            (self.type, plan_code, self.code_note, "more"),
+            (self.add_up, plan_sum, self.sum_note, "more"),
             (self.walk, plan_way, self.status, "way"),
             (self.mix, plan_mixture, self.status, "more"),
         ]
@@ -91,7 +91,7 @@ class ExploreTab(Explorer):
         self.stop.click(self.halt, None, None, **GLUE)
         changed = [
             self.photo_area, self.style_area, self.sum_area, self.sheet, self.viewer, self.empty,
-            self.actions, self.status, self.note, *self.controls,
+            self.actions, self.status, *self.notes, *self.controls,
         ]  # fmt: skip
         # A visitor's choice only: what a link sets comes with settings of its own.
         self.checkpoint.input(self.adapt, self.checkpoint, changed, **GLUE)
@@ -105,6 +105,7 @@ class ExploreTab(Explorer):
             **GLUE,
         )  # fmt: skip
         self.photo.wire(site.last_photo)
+        self.paintings.click(self.take_painting, None, self.style, **GLUE)
         self.style.upload(check_upload, self.style, self.style, preprocess=False, **TELLING)
         for fill, box in zip(self.fills, self.seeds, strict=True):
             fill.click(self.fill, self.viewer, box, **TELLING)
@@ -150,7 +151,7 @@ class ExploreTab(Explorer):
             yield {button: gr.Button(interactive=False) for button in self.buttons} | {
                 self.go: gr.Button(say(language, "Working…"), interactive=False),
                 self.stop: gr.Button(visible=True),
-                self.note: "",
+                **dict.fromkeys(self.notes, ""),
                 self.status: "",
                 site.last_photo: asked.inputs.get("content") or gr.skip(),
             }
@@ -265,7 +266,7 @@ class ExploreTab(Explorer):
             self.empty: gr.HTML(visible=True),
             self.actions: gr.Column(visible=False),
             self.status: "",
-            self.note: "",
+            **dict.fromkeys(self.notes, ""),
         }
         return updates | self._offered(model, spoken(request))
 
@@ -280,7 +281,7 @@ class ExploreTab(Explorer):
             changes: dict[str, Any] = {"visible": field is not None}
             if field and field.kind == "choice":
                 changes["choices"] = [
-                    (say(language, (field.control.words or {}).get(choice, choice)), choice)
+                    (known_as(language, (field.control.words or {}).get(choice, choice)), choice)
                     for choice in field.choices
                 ]
             if field and field.name == "samples":
@@ -318,6 +319,11 @@ class ExploreTab(Explorer):
             gr.Warning(html.escape(words))
             return gr.skip()
         return " ".join(seeds)
+
+    def take_painting(self, event: gr.EventData) -> Any:
+        """An example painting was clicked."""
+        example = preset("style", getattr(event, "id", None))
+        return str(example.path) if example else gr.skip()
 
     def send_on(self, target: str, sheet: Sheet, viewer: Any) -> Updates:
         """Use the picture that is shown as another tab's photo."""

@@ -26,7 +26,7 @@ root.innerHTML = `
     </div>
   </div>
   <section class="sz-samples" hidden aria-labelledby="${given.id}-samples-title">
-    <h3 id="${given.id}-samples-title">${sz.t('Samples')}</h3><ul></ul>
+    <h3 id="${given.id}-samples-title">${sz.t('Drawn so far')}</h3><ul></ul>
   </section>
   <section class="sz-picked" hidden aria-labelledby="${given.id}-picked-title">
     <h3 id="${given.id}-picked-title">${sz.t('Picked')}</h3>
@@ -134,7 +134,9 @@ const drawSamples = () => {
     return make('li', {}, button, make('i', {'aria-hidden': 'true'}),
       make('label', {}, box, make('span', {class: 'sz-unseen'}, `${sz.t('Pick')} `), words));
   });
-  find('.sz-samples ul').replaceChildren(...rows);
+  const list = find('.sz-samples ul');
+  list.classList.toggle('sz-small', samples()[0]?.width <= 128);
+  list.replaceChildren(...rows);
 };
 
 const drawWay = () => {
@@ -233,8 +235,10 @@ const renew = () => {
     drawPicked();
     stopPlaying();
     show(news ? wanted : still ?? wanted ?? null);
-    // On a phone the settings are above, and a new picture would come unseen.
-    if (news && window.innerWidth <= 640) stage.scrollIntoView({block: 'start'});
+    // A new picture would come unseen: on a phone below the settings, else above the buttons.
+    const {top, bottom} = stage.getBoundingClientRect();
+    const unseen = bottom < 160 || top > window.innerHeight - 160;
+    if (news && (unseen || window.innerWidth <= 640)) stage.scrollIntoView({block: 'start'});
   });
 };
 for (const name of ['samples', 'way', 'animations', 'current']) watch(name, renew);

@@ -3,9 +3,11 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import pytest
 import torch
 from PIL import Image
@@ -41,6 +43,9 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         checkpoint.save(
             MUNIT(MUNITConfig(width=4, domains=("Summer", "Winter"))), shipped / "munit-seasons"
         )
+        # Somebody else's, whose names look like fields of a sentence.
+        other = MUNITConfig(width=4, domains=("{0}", "winter"))
+        checkpoint.save(MUNIT(other), shipped / "munit-strange")
         portraits = DCGAN(DCGANConfig(width=2, size=64))
         for weight in portraits.parameters():
             if weight.dim() == 4:  # or every picture is as grey as the next
@@ -226,6 +231,14 @@ def test_what_a_checkpoint_does_not_know_is_hidden(tab: ExploreTab) -> None:
     assert not updates[tab.photo_area].visible
     directions = tab.adapt(MUNIT_ID, REQUEST)[controls["direction"]]["choices"]
     assert directions == [("Summer → Winter", "AtoB"), ("Winter → Summer", "BtoA")]
+    strange = tab.adapt("zoo/munit-strange", REQUEST)[controls["direction"]]["choices"]
+    assert strange[0] == ("{0} → winter", "AtoB")
+
+
+def test_a_painting_to_take_the_style_of_is_one_click_away(tab: ExploreTab) -> None:
+    clicked: Any = SimpleNamespace(id="zhao-landscape")
+    assert Path(tab.take_painting(clicked)).name == "zhao-landscape.jpg"
+    assert tab.take_painting(SimpleNamespace(id="../cat")) == gr.skip()  # type: ignore[arg-type]
 
 
 def test_a_link_brings_its_settings_back(tab: ExploreTab) -> None:
