@@ -4,6 +4,7 @@ from zoo.errors import UnknownMethodError
 from zoo.method import Method
 from zoo.methods.adain import AdaIN
 from zoo.methods.cyclegan import CycleGAN
+from zoo.methods.dcgan import DCGAN
 from zoo.methods.drit import DRIT
 from zoo.methods.fast_photo_style import FastPhotoStyle
 from zoo.methods.gatys import Gatys
@@ -24,6 +25,7 @@ METHODS: dict[str, type[Method]] = {
         CycleGAN,
         MUNIT,
         DRIT,
+        DCGAN,
     )
 }
 
