@@ -4,7 +4,7 @@ They are also the tools that a language model sees, so their descriptions are wh
 """
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -343,7 +343,13 @@ def given_as(field: Field) -> Any:
 def description(name: str, fields: list[Field]) -> str:
     """A docstring from the form, for the documentation and for language models."""
     method = METHODS[name]
-    lines = [method.summary, "", f"{method.paper.title} ({method.paper.year}).", "", "Args:"]
+    summary = f"{method.summary}\n\n{method.paper.title} ({method.paper.year})."
+    return documented(summary, fields, "The pictures as PNG files, and how they were made.")
+
+
+def documented(summary: str, fields: Sequence[Field], returns: str) -> str:
+    """A docstring of an endpoint's ``fields``."""
+    lines = [summary, "", "Args:"]
     for field in fields:
         words = [field.description or field.label + "."]
         if field.choices:
@@ -353,5 +359,5 @@ def description(name: str, fields: list[Field]) -> str:
         if not field.required and field.default not in (None, []):
             words.append(f"Default {field.default}.")
         lines.append(f"    {field.name}: {' '.join(words)}")
-    lines += ["", "Returns:", "    The pictures as PNG files, and how they were made."]
+    lines += ["", "Returns:", f"    {returns}"]
     return "\n".join(lines)

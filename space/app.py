@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from space import api, parts
+from space import api, parts, walks
 from space.controls import GLUE
 from space.custom import CUSTOM
 from space.hub import Shelf
@@ -57,6 +57,7 @@ def build_app(runtime: Runtime, site: Site | None = None) -> gr.Blocks:
             api.publish(tab.name, tab.form, site)
         if contestants(site):
             api.publish_compare(site)
+        walks.publish_codes(site)
         api.publish_checkpoints(site)
         api.publish_download(site)
         blocks.load(

@@ -3,7 +3,7 @@
 A plan is what one press of a button, or one call of an endpoint, asks for: a row for each picture.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -126,6 +126,14 @@ class Asked:
 Plan = Callable[[Asked], list[Row]]
 
 
+def model_of(runtime: Runtime, repo_id: object) -> Model:
+    """The checkpoint of that name; raises InputError where there is none."""
+    for one in models(runtime):
+        if one.repo_id == repo_id:
+            return one
+    raise InputError("There is no checkpoint “{repo_id}”.", repo_id=str(repo_id)[:80])
+
+
 def plan_samples(asked: Asked) -> list[Row]:
     """Samples by their seeds."""
     codes = asked.model.codes.of_seeds(asked.first, asked.count, asked.limit)
@@ -151,9 +159,7 @@ def plan_code(asked: Asked) -> list[Row]:
 
 def plan_way(asked: Asked) -> list[Row]:
     """The way through the picked pictures."""
-    legs = max(1, len(asked.picks) - 1)
-    steps = max(1, min(asked.steps, (MOST_FRAMES - 1) // legs))
-    codes = asked.model.codes.between([pick.code for pick in asked.picks], steps)
+    codes = way_of(asked.model, [pick.code for pick in asked.picks], asked.steps)
     return [
         Row(say(asked.language, "step {number} of {total}", number=number, total=len(codes)), code)
         for number, code in enumerate(codes, 1)
@@ -176,6 +182,26 @@ def plan_sum(asked: Asked) -> list[Row]:
     words += [f"+ {' '.join(map(str, plus))}"] if plus else []
     words += [f"− {' '.join(map(str, minus))}"] if minus else []
     return [Row(" ".join(words), code)]
+
+
+def way_of(model: Model, codes: Sequence[str], steps: int) -> list[str]:
+    """Codes on the way through ``codes``, with ``steps`` from each to the next if not too many."""
+    legs = max(1, len(codes) - 1)
+    return model.codes.between(codes, max(1, min(steps, (MOST_FRAMES - 1) // legs)))
+
+
+def stops_of(model: Model, given: Any) -> list[str]:
+    """Codes that a program sent, as texts: each the text of one, or a seed."""
+    if not isinstance(given, list) or not 2 <= len(given) <= MOST_PICKED:
+        raise InputError("Codes: give a list of 2 to {most}.", most=MOST_PICKED)
+    found = []
+    for one in map(str, given):
+        if one.strip().isdecimal():
+            (seed,) = seeds_of("Codes", one)
+            found += model.codes.of_seeds(seed, 1)
+        else:
+            found.append(model.codes.tidied(one))
+    return found
 
 
 def seeds_of(label: str, text: str) -> list[int]:

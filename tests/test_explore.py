@@ -1,5 +1,6 @@
 """Codes out of codes, and a picture of each."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -50,9 +51,11 @@ def test_a_mixture_heeds_its_weights() -> None:
     assert CODES.mixture([first, second], [2, 0]) == first
     assert CODES.mixture([first, second], [1, 1]) == CODES.mixture([first, second], [50, 50])
     assert CODES.mixture([first, second], [1, 1]) != CODES.mixture([first, second], [1, 2])
-    for weights in ([0, 0], [1, -1]):
+    for weights in ([0, 0], [1, -1], [math.inf, 1], [math.nan, 1]):
         with pytest.raises(InputError, match="weight above 0"):
             CODES.mixture([first, second], weights)
+    with pytest.raises(InputError, match="there are 1 for 2 codes"):
+        CODES.mixture([first, second], [1])
 
 
 def test_means_of_seeds_add_up() -> None:

@@ -6,6 +6,7 @@ of them can be had again alone, and the work can be stopped between two.
 """
 
 import copy
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,8 +57,14 @@ class Codes:
         """The mixture of ``texts`` by ``weights``, which need not sum to 1."""
         if len(texts) < 2:
             raise InputError("Pick at least two pictures to mix.")
+        if len(weights) != len(texts):
+            raise InputError(
+                "Weights: there are {given} for {count} codes. Give one for each.",
+                given=len(weights),
+                count=len(texts),
+            )
         whole = sum(weights)
-        if min(weights) < 0 or not whole > 0:
+        if min(weights) < 0 or not 0 < whole < math.inf:
             raise InputError("Give at least one of the picked pictures a weight above 0.")
         return to_text(mix(self._read(texts), [weight / whole for weight in weights]))
 

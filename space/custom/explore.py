@@ -26,6 +26,7 @@ from space.plans import (
     Model,
     Plan,
     Row,
+    model_of,
     models,
     picks_of,
     plan_code,
@@ -259,7 +260,7 @@ class ExploreTab(Explorer):
 
     def adapt(self, repo_id: str, request: gr.Request) -> Updates:
         """Another checkpoint was chosen: offer what it knows; codes of others mean nothing here."""
-        model = self.model(repo_id)
+        model = model_of(self.site.runtime, repo_id)
         updates: Updates = {
             self.sheet: Sheet(),
             self.viewer: gr.HTML(value={}, samples=[], way=[], animations=[], current=""),
@@ -339,17 +340,10 @@ class ExploreTab(Explorer):
 
     # ---- values
 
-    def model(self, repo_id: object) -> Model:
-        """The checkpoint of that name; raises InputError where there is none."""
-        for one in models(self.site.runtime):
-            if one.repo_id == repo_id:
-                return one
-        raise InputError("There is no checkpoint “{repo_id}”.", repo_id=str(repo_id)[:80])
-
     def read(self, language: str, viewer: Any, repo_id: object, values: Sequence[Any]) -> Asked:
         """What the page says; raises InputError for what cannot be used."""
         photo, style, code, steps, base, plus, minus, *controls = values
-        model = self.model(repo_id)
+        model = model_of(self.site.runtime, repo_id)
         settings = {
             one.field.name: value
             for one, value in zip(self.entries, controls, strict=True)

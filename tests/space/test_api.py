@@ -35,11 +35,18 @@ def client(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
     made.close()
 
 
+def pixels_of(path: str) -> bytes:
+    with Image.open(path) as picture:
+        return picture.convert("RGB").tobytes()
+
+
 def test_every_method_has_an_endpoint_with_the_names_of_its_form(client: Client) -> None:
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
     assert set(endpoints) == {
         *(f"/{name}" for name in METHODS),
         "/compare",
+        "/walk_codes",
+        "/mix_codes",
         "/list_checkpoints",
         "/download_checkpoint",
     }
@@ -114,6 +121,64 @@ def test_messages_follow_the_callers_language(address: str) -> None:
         chinese.predict(handle_file(PHOTO), handle_file(PAINTING), steps=1, api_name="/gatys")
     assert "步數：1 不在 10 到 2000 之間。" in str(caught.value)
     chinese.close()
+
+
+def test_a_walk_leads_through_codes_and_seeds(client: Client) -> None:
+    ours = {"content": handle_file(PHOTO), "size": 64, "checkpoint": "zoo/munit-chinese"}
+    drawn, record = client.predict(
+        content=ours["content"], size=64, samples=1, seed=7, api_name="/munit"
+    )
+    job = client.submit(codes=[7, "1 0 0 0 0 0 0 -1"], steps=2, **ours, api_name="/walk_codes")
+    files, records = job.result()
+    kinds = [Path(file).suffix for file in files]
+    assert kinds == [".png"] * 3 + [".webp", ".gif"]
+    assert pixels_of(files[0]) == pixels_of(drawn[0])
+    assert len({pixels_of(file) for file in files[:3]}) == 3
+    codes = [one["settings"]["code"] for one in records]
+    assert codes[2] == "1 0 0 0 0 0 0 -1"
+    assert (records[0]["width"], records[0]["checkpoint"]) == (64, "zoo/munit-chinese")
+    *way, _ = job.outputs()
+    assert all(not files for files, _ in way)
+    # Each by its code alone, on the method's own endpoint.
+    again, _ = client.predict(
+        content=ours["content"], size=64, code=codes[1], api_name=f"/{record['method']}"
+    )
+    assert pixels_of(again[0]) == pixels_of(files[1])
+
+
+def test_a_mixture_heeds_its_weights(client: Client) -> None:
+    ours = {"content": handle_file(PHOTO), "size": 64, "checkpoint": "zoo/munit-chinese"}
+    stops = ["1 0 0 0 0 0 0 0", "0 1 0 0 0 0 0 0"]
+    for weights, code in (([1, 0], stops[0]), ([], "0.71 0.71 0 0 0 0 0 0")):
+        files, records = client.predict(codes=stops, weights=weights, **ours, api_name="/mix_codes")
+        assert len(files) == 1
+        assert [one["settings"]["code"] for one in records] == [code]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"codes": [1]}, "Codes: give a list of 2 to 8."),
+        ({"codes": "1 2"}, "Codes: give a list of 2 to 8."),
+        ({"codes": [1, "1 2 3 4 5 6 7"]}, "these are 7 numbers"),
+        ({"codes": [1, "blue"]}, "“blue” is not a number"),
+        ({"codes": [1, 2**40]}, "Codes: “1099511627776” is not a seed."),
+        ({"weights": [1]}, "Weights: there are 1 for 2 codes."),
+        ({"weights": [0, 0]}, "a weight above 0"),
+        ({"weights": ["a", 1]}, "Weights"),
+        ({"content": None}, "Photo: add a picture."),
+        ({"content": {"path": "/etc/hostname"}}, "Photo: give a file."),
+        ({"direction": "up"}, "Direction: “up” is not one of AtoB, BtoA."),
+        ({"checkpoint": "zoo/gatys"}, "There is no checkpoint “zoo/gatys”."),
+    ],
+)
+def test_codes_that_cannot_be_mixed_are_explained(
+    client: Client, wrong: dict[str, Any], sentence: str
+) -> None:
+    given = {"codes": [1, 2], "content": handle_file(PHOTO), "size": 64} | wrong
+    with pytest.raises(AppError) as caught:
+        client.predict(**given, api_name="/mix_codes")
+    assert sentence in str(caught.value)
 
 
 def test_files_of_the_machine_stay_out_of_reach(client: Client) -> None:
