@@ -43,15 +43,11 @@ class Explorer:
         """Lay the tab out; the first of the ``models`` is chosen."""
         self.usual = models[0]
         with gr.Tab(t("Explore"), id=NAME, elem_id=f"tab-{NAME}"):
-            gr.HTML(
-                value="",
-                name="Explore",
+            parts.opening(
+                "Explore",
                 caption="A style code decides which of many possible pictures you get. Draw some, "
                 "pick those you like, and walk from one to the next, mix them, or keep a code as "
                 "text.",
-                html_template="""<div class="sz-about"><h2 class="sz-unseen">${sz.t(name)}</h2>
-                  <p>${sz.t(caption)}</p></div>""",
-                js_on_load="",
             )
             with gr.Row(equal_height=False, elem_classes="sz-work"):
                 with gr.Column(scale=4, min_width=300):

@@ -73,6 +73,18 @@ def empty_result(text: str) -> gr.HTML:
     )
 
 
+def opening(name: str, *, caption: str) -> gr.HTML:
+    """The head of a tab that is no method's."""
+    return gr.HTML(
+        value="",
+        name=name,
+        caption=caption,
+        html_template="""<div class="sz-about"><h2 class="sz-unseen">${sz.t(name)}</h2>
+          <p>${sz.t(caption)}</p></div>""",
+        js_on_load="",
+    )
+
+
 def photo_strip(photos: Sequence[Preset], elem_id: str) -> gr.HTML:
     """Example photos as a row of buttons; ``.click`` gets EventData with the ``id``."""
     return gr.HTML(

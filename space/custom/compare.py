@@ -79,14 +79,10 @@ class CompareTab:
     def build(self) -> None:
         """Lay the tab out and connect its events."""
         with gr.Tab(t("Compare"), id=NAME, elem_id=f"tab-{NAME}"):
-            gr.HTML(
-                value="",
-                name="Compare",
+            parts.opening(
+                "Compare",
                 caption="Several methods on the same photo, side by side, with measured time, "
                 "memory and quality.",
-                html_template="""<div class="sz-about"><h2 class="sz-unseen">${sz.t(name)}</h2>
-                  <p>${sz.t(caption)}</p></div>""",
-                js_on_load="",
             )
             with gr.Row(equal_height=False, elem_classes="sz-work"):
                 with gr.Column(scale=4, min_width=300):

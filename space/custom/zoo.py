@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from space import status
+from space import parts, status
 from space.components import Dropdown
 from space.controls import GLUE
 from space.hub import Shelf, download
@@ -81,14 +81,10 @@ class ZooTab:
     def build(self) -> None:
         """Lay the tab out and connect its events."""
         with gr.Tab(t("Zoo"), id="zoo", elem_id="tab-zoo") as self.tab:
-            self.intro = gr.HTML(
-                value="",
-                name="Zoo",
+            self.intro = parts.opening(
+                "Zoo",
                 caption="All checkpoints of this site. They are downloaded when they are first "
                 "used, or now.",
-                html_template="""<div class="sz-about"><h2 class="sz-unseen">${sz.t(name)}</h2>
-                  <p>${sz.t(caption)}</p></div>""",
-                js_on_load="",
             )
             with gr.Row(elem_classes="sz-zoo-filters"):
                 self.words = gr.Textbox(

@@ -74,7 +74,7 @@ def in_source(path: Path, errors: set[str]) -> Iterator[str]:
             yield from constants(argument)
             if isinstance(argument, ast.Name):
                 yield from names.get(argument.id, [])
-        if name in ("header", "about", "empty_result", "picker", "picture_box"):
+        if name in ("header", "about", "opening", "empty_result", "picker", "picture_box"):
             for argument in node.args[:1]:
                 yield from constants(argument)
                 if isinstance(argument, ast.Name):
