@@ -9,7 +9,11 @@ from typing import Any
 
 import torch
 
-RESULTS = Path(__file__).parent / "results"
+from zoo.files import write_atomic
+
+EXAMPLES = Path(__file__).parents[1] / "space" / "examples"
+# Elsewhere for a quick look, whose figures no document shall have.
+RESULTS = Path(os.environ.get("BENCHMARK_RESULTS") or Path(__file__).parent / "results")
 
 
 def describe() -> dict[str, Any]:
@@ -31,7 +35,7 @@ def describe() -> dict[str, Any]:
 
 
 def save(name: str, results: dict[str, Any]) -> None:
-    """Write ``results`` with the machine's description to ``results/NAME.json``."""
-    RESULTS.mkdir(exist_ok=True)
+    """Write ``results`` with the machine's description to ``NAME.json`` in :data:`RESULTS`."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"machine": describe()} | results, indent=2, ensure_ascii=False)
-    (RESULTS / f"{name}.json").write_text(text + "\n")
+    write_atomic(RESULTS / f"{name}.json", f"{text}\n".encode())

@@ -1,6 +1,6 @@
 """How long a visitor waits: first paint with an empty cache, and Stop.
 
-    python -m benchmarks.site
+    python -m benchmarks.site [--rounds 5]
 
 Starts the site on this machine and visits it with Debian's Chromium. Run it while nothing else
 keeps the machine busy.
@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import click
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks import machine
@@ -22,7 +23,6 @@ from space.serve import listen
 ROOT = Path(__file__).parents[1]
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
-LOADS, STOPS = 5, 5
 
 
 def first_paint(page: Page, address: str) -> float:
@@ -48,7 +48,9 @@ def stop(page: Page, address: str) -> float:
     return time.perf_counter() - began
 
 
-def main() -> None:
+@click.command()
+@click.option("--rounds", default=5, show_default=True, help="Of each measurement.")
+def main(rounds: int) -> None:
     """Measure, print and save."""
     with listen("127.0.0.1", 0) as free:
         port = free.getsockname()[1]
@@ -67,14 +69,14 @@ def main() -> None:
                 raise RuntimeError("the site did not start")
             started = time.perf_counter() - began
             paints, stops = [], []
-            for _ in range(LOADS):
+            for _ in range(rounds):
                 browser = playwright.chromium.launch(
                     executable_path="/usr/bin/chromium", args=FLAGS
                 )
                 paints.append(first_paint(browser.new_page(), address))
                 browser.close()
             browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-            stops = [stop(browser.new_page(), address) for _ in range(STOPS)]
+            stops = [stop(browser.new_page(), address) for _ in range(rounds)]
             browser.close()
         finally:
             site.terminate()

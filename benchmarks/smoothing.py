@@ -1,6 +1,6 @@
 """Our smoothing step of FastPhotoStyle beside a direct solve of the same linear system by SciPy.
 
-    python -m benchmarks.smoothing
+    python -m benchmarks.smoothing [--rounds 3] [--shrink 1]
 
 SciPy's side is the published way: the matting matrix as a sparse matrix, factorised once by
 SuperLU, then solved for the three colours. It is assembled here on its own, window by window, and
@@ -94,17 +94,22 @@ def main() -> None:
     """Compare exactness, then speed; print both and save them."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--shrink", type=int, default=1, help="Divide both sizes by this.")
     parser.add_argument("--photo", type=Path, default=EXAMPLES / "photos" / "pagoda.jpg")
     parser.add_argument(
         "--painting", type=Path, default=EXAMPLES / "paintings" / "turner-venice.jpg"
     )
     options = parser.parse_args()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    exact = pair(options.photo, options.painting, EXACT_AT)
+    exact_at, timed_at = (
+        (width // options.shrink, height // options.shrink)
+        for width, height in (EXACT_AT, TIMED_AT)
+    )
+    exact = pair(options.photo, options.painting, exact_at)
     error = difference(ours(exact, device)[0], direct(*arrays(exact))[0])
-    print(f"{EXACT_AT[0]}×{EXACT_AT[1]}: largest difference {error}/255", flush=True)
+    print(f"{exact_at[0]}×{exact_at[1]}: largest difference {error}/255", flush=True)
 
-    timed = pair(options.photo, options.painting, TIMED_AT)
+    timed = pair(options.photo, options.painting, timed_at)
     mine, theirs, solving = [], [], []
     for _ in range(options.rounds):
         found, seconds = ours(timed, device)
@@ -118,10 +123,10 @@ def main() -> None:
     results = {
         "pictures": {"photo": options.photo.name, "painting": options.painting.name},
         "scipy": scipy_version,
-        "exactness": {"width": EXACT_AT[0], "height": EXACT_AT[1], "difference_255": error},
+        "exactness": {"width": exact_at[0], "height": exact_at[1], "difference_255": error},
         "speed": {
-            "width": TIMED_AT[0],
-            "height": TIMED_AT[1],
+            "width": timed_at[0],
+            "height": timed_at[1],
             "rounds": options.rounds,
             "seconds": round(seconds, 2),
             "peer_seconds": round(peer, 1),
