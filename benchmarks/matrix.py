@@ -44,7 +44,7 @@ STILLS: tuple[Size, ...] = ((256, 256), (512, 512), (1024, 1024))
 FRAMES: tuple[Size, ...] = ((640, 480), (1280, 720), (1920, 1080))
 SETTINGS: dict[str, dict[str, Any]] = {"gatys": {"steps": 20}}  # where defaults take minutes
 RUNS = 2  # timed ones, after the first
-PATIENCE = 4.0  # seconds; what takes longer is timed once
+PATIENCE = 2.0  # seconds; what takes longer is timed once
 SMALL = 128  # longer side, at most, of the picture that loads what is shared
 LIMIT = 60.0  # seconds
 
