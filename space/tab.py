@@ -21,7 +21,7 @@ from space.links import record_in, settings_from
 from space.pictures import PHOTOS, preset, refusal, served
 from space.results import Result, save, together
 from space.speed import Speed
-from space.words import known_as, say, spoken, t, tell
+from space.words import say, spoken, t, tell
 from zoo.card import thumbnail_name
 from zoo.errors import InputError, ZooError
 from zoo.form import Field, form_of
@@ -327,7 +327,7 @@ class Tab:
             words = offers.get(one.field.name) or [(str(one.field.default), one.field.default)]
             there = [known for _, known in words]
             offered: dict[str, Any] = {
-                "choices": [(known_as(language, word), known) for word, known in words]
+                "choices": [(say(language, word), known) for word, known in words]
             }
             if one.field.control.looks:
                 there = [str(known) for known in there]

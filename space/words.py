@@ -40,18 +40,18 @@ def translated(text: str) -> bool:
 
 
 def say(language: str, message: str, **fields: object) -> str:
-    """``message`` in ``language`` with its fields filled in, which are translated if known."""
+    """``message`` in ``language`` with its fields filled in, which are translated if known.
+
+    Without fields it may be a name that somebody else gave: braces in it mean nothing then.
+    """
     words = table(language)
+    if not fields:
+        return words.get(message, message)
     known = {
         name: words.get(value, value) if isinstance(value, str) else value
         for name, value in fields.items()
     }
     return words.get(message, message).format(**known)
-
-
-def known_as(language: str, text: str) -> str:
-    """A name that may be somebody else's, in ``language`` where known; braces mean nothing."""
-    return table(language).get(text, text)
 
 
 def tell(language: str, told: ZooError | Notice) -> str:

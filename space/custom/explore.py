@@ -39,7 +39,7 @@ from space.plans import (
 from space.race import unexpected
 from space.sheet import Drawing, Sheet, animate, keep, placed, served
 from space.tab import Site, Updates
-from space.words import known_as, say, spoken, tell
+from space.words import say, spoken, tell
 from zoo.errors import InputError, ZooError
 from zoo.explore import Series, draw
 
@@ -282,7 +282,7 @@ class ExploreTab(Explorer):
             changes: dict[str, Any] = {"visible": field is not None}
             if field and field.kind == "choice":
                 changes["choices"] = [
-                    (known_as(language, (field.control.words or {}).get(choice, choice)), choice)
+                    (say(language, (field.control.words or {}).get(choice, choice)), choice)
                     for choice in field.choices
                 ]
             if field and field.name == "samples":

@@ -60,6 +60,7 @@ def test_unknown_text_stays_english() -> None:
 def test_braces_in_a_value_are_harmless() -> None:
     sentence = "“{name}” is empty (0 bytes). Choose another picture."
     assert "{secret}" in words.say("zh-CN", sentence, name="{secret}.jpg")
+    assert words.say("zh-CN", "{0} → winter") == "{0} → winter"
 
 
 def test_component_texts_reach_the_catalogue_in_all_languages() -> None:
