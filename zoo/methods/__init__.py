@@ -3,6 +3,7 @@
 from zoo.errors import UnknownMethodError
 from zoo.method import Method
 from zoo.methods.adain import AdaIN
+from zoo.methods.cartoongan import CartoonGAN
 from zoo.methods.cyclegan import CycleGAN
 from zoo.methods.dcgan import DCGAN
 from zoo.methods.drit import DRIT
@@ -25,6 +26,7 @@ METHODS: dict[str, type[Method]] = {
         CycleGAN,
         MUNIT,
         DRIT,
+        CartoonGAN,
         DCGAN,
     )
 }
