@@ -6,22 +6,20 @@ The straight readings are in `benchmarks/published.py`. What makes the differenc
 `training/`: a pack instead of JPEG files, channels-last and bfloat16 throughout, only the layers
 that are needed, statistics and Gram matrices whose gradients are written out, and one pass for
 what has several purposes. Batches, crops and widths are the papers'. Both take turns, so that what
-else the machine does hits both alike. The peak memory of each is that of a fresh process.
+else the machine does hits both alike. The peak memory of each is that of a fresh
+process that does nothing else.
 """
 
-import resource
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import click
 import numpy as np
-import psutil
 import torch
 from PIL import Image
 
@@ -38,6 +36,7 @@ from training.johnson import JohnsonRecipe, JohnsonTrainer
 from training.loop import Trainer
 from training.munit import MUNITRecipe, MUNITTrainer
 from training.recipe import Recipe, Run
+from zoo.memory import growth
 
 MB = 2**20
 
@@ -68,11 +67,12 @@ def measure(steps: list[Callable[[], object]], count: int, device: str) -> list[
     return [median(spent) for spent in zip(*turns, strict=True)]
 
 
-Case = tuple[Recipe, Callable[[], None], Callable[[], object]]
+Step = Callable[[], object]
+Case = tuple[Recipe, Callable[[], Step], Callable[[], Step]]
 
 
 def cases(folder: Path, size: int, precision: str, device: str, only: str) -> dict[str, Case]:
-    """Recipe, published step and ours of each method; of the one called ``only``, if one is."""
+    """Recipe, and what makes the published step and ours; of the method called ``only``, if any."""
     photos = folder / "photos"
     if not photos.exists():
         make_pictures(photos, 32)
@@ -85,41 +85,53 @@ def cases(folder: Path, size: int, precision: str, device: str, only: str) -> di
     def adain() -> Case:
         recipe = AdaINRecipe(photos=photos, paintings=photos, **same)
         sizes = recipe.load_size, size, recipe.batch_size, device
-        return recipe, published_adain(photos, photos, *sizes), advancing(AdaINTrainer(recipe, run))
+        published = partial(published_adain, photos, photos, *sizes)
+        return recipe, published, lambda: advancing(AdaINTrainer(recipe, run))
 
     def johnson() -> Case:
         # The peer has no such term, so it is left out of both.
         recipe = JohnsonRecipe(photos=photos, style=style, tv_weight=0, **same)
         sizes = recipe.load_size, size, recipe.batch_size, device
-        step = published_johnson(photos, style, *sizes)
-        return recipe, step, advancing(JohnsonTrainer(recipe, run))
+        published = partial(published_johnson, photos, style, *sizes)
+        return recipe, published, lambda: advancing(JohnsonTrainer(recipe, run))
 
     def cyclegan() -> Case:
         recipe = CycleGANRecipe(**pair)
         sizes = recipe.load_size, size, recipe.width, device
-        step = published_cyclegan(photos, photos, *sizes)
-        return recipe, step, advancing(CycleGANTrainer(recipe, run))
+        published = partial(published_cyclegan, photos, photos, *sizes)
+        return recipe, published, lambda: advancing(CycleGANTrainer(recipe, run))
 
     def munit() -> Case:
         recipe = MUNITRecipe(**pair)
         sizes = recipe.load_size, size, recipe.width, device
-        return recipe, published_munit(photos, photos, *sizes), advancing(MUNITTrainer(recipe, run))
+        published = partial(published_munit, photos, photos, *sizes)
+        return recipe, published, lambda: advancing(MUNITTrainer(recipe, run))
 
     made = {"AdaIN": adain, "Johnson": johnson, "CycleGAN": cyclegan, "MUNIT": munit}
     return {name: make() for name, make in made.items() if only in ("", name)}
 
 
-def peak(name: str, side: str, size: int, precision: str, device: str) -> float:
-    """MB that three steps of one side take beyond what a process has before, in this process."""
+def three_steps(name: str, ours: bool, size: int, precision: str, device: str, count: int) -> None:
+    """Build one side alone and take three steps, on ``count`` threads."""
+    torch.set_num_threads(count)
     with tempfile.TemporaryDirectory() as parent:
-        _, published, ours = cases(Path(parent), size, precision, device, name)[name]
-        step = published if side == "published" else ours
-        before = psutil.Process().memory_info().rss
+        _, published, own = cases(Path(parent), size, precision, device, name)[name]
+        step = own() if ours else published()
         for _ in range(3):
             step()
-        if device == "cuda":
-            return torch.cuda.max_memory_allocated() / MB
-        return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before) / MB
+
+
+def peak(name: str, ours: bool, size: int, precision: str, device: str, count: int) -> float:
+    """MB that one side takes, networks and optimisers included."""
+    work = partial(three_steps, name, ours, size, precision, device, count)
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        work()
+        return torch.cuda.max_memory_allocated() / MB
+    *_, grown = growth(work)
+    if grown is None:
+        raise click.ClickException("This system does not tell the memory of a process.")
+    return grown / MB
 
 
 @click.command()
@@ -129,27 +141,15 @@ def peak(name: str, side: str, size: int, precision: str, device: str) -> float:
 @click.option("--threads", default=2, show_default=True)
 @click.option("--precision", default="bf16", show_default=True)
 @click.option("--only", default="", help="One method.")
-@click.option("--peak", "side", type=click.Choice(["published", "ours"]), help="Print MB alone.")
-def main(
-    device: str, size: int, steps: int, threads: int, precision: str, only: str, side: str | None
-) -> None:
+def main(device: str, size: int, steps: int, threads: int, precision: str, only: str) -> None:
     """Measure the steps of AdaIN, Johnson, CycleGAN and MUNIT."""
     torch.set_num_threads(threads)
-    if side:
-        print(peak(only, side, size, precision, device))
-        return
     rows = []
     for name in [only] if only else ["AdaIN", "Johnson", "CycleGAN", "MUNIT"]:
         with tempfile.TemporaryDirectory() as parent:
             recipe, published, ours = cases(Path(parent), size, precision, device, name)[name]
-            before, now = measure([published, ours], steps, device)
-        del published, ours
-        command = [sys.executable, "-m", "benchmarks.training", "--only", name, "--size", str(size)]
-        command += ["--device", device, "--precision", precision, "--threads", str(threads)]
-        peaks = [
-            float(subprocess.check_output([*command, "--peak", side]))
-            for side in ("published", "ours")
-        ]
+            before, now = measure([published(), ours()], steps, device)
+        peaks = [peak(name, side, size, precision, device, threads) for side in (False, True)]
         row = {
             "step": name,
             "batch": recipe.batch_size,
