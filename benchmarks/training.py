@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -123,7 +124,9 @@ def three_steps(name: str, ours: bool, size: int, precision: str, device: str, c
 
 def peak(name: str, ours: bool, size: int, precision: str, device: str, count: int) -> float:
     """MB that one side takes, networks and optimisers included."""
-    work = partial(three_steps, name, ours, size, precision, device, count)
+    # Not as of `__main__`, which another process has another one of.
+    steps = import_module("benchmarks.training").three_steps
+    work = partial(steps, name, ours, size, precision, device, count)
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
         work()
