@@ -10,15 +10,13 @@ the untouched photos. Take pairs that were not trained on. The JSON is what
 `python -m training.publish --metrics` takes.
 """
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 import torch
 from torch import Tensor
 
-from benchmarks.quality import evenly, load
+from benchmarks.quality import evenly, load, tell
 from training.cartoongan import content_error, fidelity, read_table, style_distance
 from training.data import pictures_in
 from zoo import checkpoint
@@ -110,10 +108,7 @@ def main(
         groups = [evenly(list(found.values()), count) for found in (here, there)]
     pictures, wanted = ([load(path, size).to(device) for path in group] for group in groups)
     metrics = measure(methods, pictures, wanted, bool(pairs))
-    for metric in metrics:
-        click.echo(f"{metric.name:<50} {metric.value:.4g}")
-    if out:
-        out.write_text(json.dumps([asdict(metric) for metric in metrics], indent=2) + "\n")
+    tell(metrics, out)
 
 
 if __name__ == "__main__":

@@ -8,15 +8,13 @@ equal number of training pictures, than which no generator can do much better. T
 `python -m training.publish --metrics` takes.
 """
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 import torch
 from torch import Tensor
 
-from benchmarks.quality import evenly
+from benchmarks.quality import evenly, tell
 from training.data import pictures_in
 from training.dcgan import calibrate, middle_square
 from training.faults import diversity
@@ -102,10 +100,7 @@ def main(
     trained_on = load(known, size, len(wanted)) if known else []
     beside = [picture.to(device) for picture in trained_on]
     metrics = measure(method.to(device), untrained.to(device), wanted, beside)
-    for metric in metrics:
-        click.echo(f"{metric.name:<40} {metric.value:.4g}")
-    if out:
-        out.write_text(json.dumps([asdict(metric) for metric in metrics], indent=2) + "\n")
+    tell(metrics, out)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ photo at relu4_2. The faults of `training.faults` are measured for both. The JSO
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import mean
 from typing import TypeVar
@@ -22,15 +22,15 @@ from typing import TypeVar
 import click
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from training import faults
 from training.data import pictures_in
 from zoo import checkpoint, images
 from zoo.card import Metric
 from zoo.method import Method
-from zoo.methods.gatys import CONTENT_LAYER, Objective, optimise
+from zoo.methods.gatys import Objective, optimise
 from zoo.methods.many_styles import ManyStyles
+from zoo.metrics import content_error_vgg19
 from zoo.nn.vgg import vgg19
 
 T = TypeVar("T")
@@ -49,6 +49,14 @@ def evenly(items: Sequence[T], count: int) -> list[T]:
     """At most ``count`` of ``items``, evenly spread."""
     count = min(count, len(items))
     return [items[place * len(items) // count] for place in range(count)]
+
+
+def tell(metrics: Sequence[Metric], out: Path | None) -> None:
+    """Print figures, and write them to ``out`` as `training.publish --metrics` takes them."""
+    for metric in metrics:
+        click.echo(f"{metric.name:<60} {metric.value:.4g}")
+    if out:
+        out.write_text(json.dumps([asdict(metric) for metric in metrics], indent=2) + "\n")
 
 
 def by_heart(
@@ -114,8 +122,7 @@ def any_style(method: Method, photos: list[Tensor], styles: list[Tensor]) -> dic
         result = method(photo, style)
         untouched = objective.terms(photo)["style"]
         style_losses.append(float(objective.terms(result)["style"] / untouched))
-        found, wanted = (encoder(p, [CONTENT_LAYER])[CONTENT_LAYER] for p in (result, photo))
-        content_errors.append(float(F.mse_loss(found, wanted) / wanted.square().mean()))
+        content_errors.append(content_error_vgg19(result, photo, encoder))
     return {"style": mean(style_losses), "content": mean(content_errors)}
 
 
@@ -227,11 +234,7 @@ def main(
         metrics.append(
             Metric(name=words_of_photo, value=untouched[name], features="pixels", data=data)
         )
-    rounded = [asdict(metric) | {"value": float(f"{metric.value:.4g}")} for metric in metrics]
-    for metric in rounded:
-        print(f"{metric['name']:45} {metric['value']}")
-    if out:
-        out.write_text(json.dumps(rounded, indent=2))
+    tell([replace(metric, value=float(f"{metric.value:.4g}")) for metric in metrics], out)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ of pictures are as good as drawn ones. The JSON is what `python -m training.publ
 takes.
 """
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 from statistics import mean
 
@@ -20,7 +18,7 @@ import click
 import torch
 from torch import Tensor
 
-from benchmarks.quality import evenly, load
+from benchmarks.quality import evenly, load, tell
 from training.codes import guided_to_random, spread, steadiness
 from training.data import pictures_in
 from training.faults import luminance_correlation
@@ -28,9 +26,8 @@ from zoo import checkpoint
 from zoo.card import Metric
 from zoo.codes import Coded
 from zoo.method import Direction, Method
-from zoo.methods.gatys import CONTENT_LAYER
-from zoo.metrics import FEATURES, fid_vgg19, kid_vgg19
-from zoo.nn.vgg import VGG19, vgg19
+from zoo.metrics import FEATURES, content_error_vgg19, fid_vgg19, kid_vgg19
+from zoo.nn.vgg import vgg19
 
 BACK: dict[Direction, Direction] = {"AtoB": "BtoA", "BtoA": "AtoB"}
 TRIED = 8  # pictures whose results of many codes are compared
@@ -48,12 +45,6 @@ def back(method: Method, made: Tensor, picture: Tensor, direction: Direction) ->
     if isinstance(method, Coded):
         return method.render(made, method.code_of(picture, BACK[direction]), BACK[direction])
     return method(made, direction=BACK[direction])
-
-
-def content_error(made: Tensor, picture: Tensor, encoder: VGG19) -> float:
-    """Squared difference at relu4_2 as a share of the power there."""
-    found, wanted = (encoder(p, [CONTENT_LAYER])[CONTENT_LAYER] for p in (made, picture))
-    return float((found - wanted).square().mean() / wanted.square().mean())
 
 
 @torch.no_grad()
@@ -79,7 +70,7 @@ def measure(
     rows.append(
         (
             "Content error, relative",
-            mean(content_error(m, p, encoder) for m, p in pairs),
+            mean(content_error_vgg19(m, p, encoder) for m, p in pairs),
             "VGG-19 relu4_2",
             "lower",
         )
@@ -154,10 +145,7 @@ def main(
         for place in (domain_a, domain_b)
     )
     metrics = [*measure(method, a, b, "AtoB"), *measure(method, b, a, "BtoA")]
-    for metric in metrics:
-        click.echo(f"{metric.name:<60} {metric.value:.4g}")
-    if out:
-        out.write_text(json.dumps([asdict(metric) for metric in metrics], indent=2) + "\n")
+    tell(metrics, out)
 
 
 if __name__ == "__main__":
