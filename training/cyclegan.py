@@ -48,6 +48,10 @@ class CycleGANRecipe(TranslationRecipe):
     published: Annotated[
         bool, Field(description="The network as published, with its frame and checkerboard.")
     ] = False
+    skip: Annotated[
+        bool,
+        Field(description="Generators add a change to the picture; for kinds that share shapes."),
+    ] = False
     pool: Annotated[
         int,
         Field(
@@ -105,6 +109,7 @@ class CycleGANTrainer(TranslationTrainer[CycleGANRecipe]):
             width=recipe.width,
             blocks=recipe.blocks,
             domains=(recipe.name_a, recipe.name_b),
+            skip=recipe.skip,
             published=recipe.published,
         )
         method = CycleGAN(config)

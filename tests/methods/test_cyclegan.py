@@ -75,6 +75,19 @@ def test_each_direction_is_a_network_of_its_own() -> None:
     assert torch.equal(method(content, strength=0.0), content)
 
 
+def test_with_a_skip_no_change_is_the_picture_and_a_change_is_added() -> None:
+    method, content = tiny(skip=True), torch.rand(1, 3, 32, 40)
+    for generator in method.generators.values():
+        generator.last.weight.zero_()  # type: ignore[union-attr,operator]
+        generator.last.bias.zero_()  # type: ignore[union-attr,operator]
+    same = method(content)
+    assert (same - content).abs().max() <= 0.005  # black and white give way a little
+    torch.testing.assert_close(same, content.clamp(0.005, 0.995))
+    method.generators["AtoB"].last.bias.fill_(0.5)  # type: ignore[union-attr,operator]
+    assert (method(content) > same).all()
+    assert torch.equal(method(content, direction="BtoA"), same)
+
+
 def test_a_batch_of_two_is_two_singles() -> None:
     method, contents = tiny(), torch.rand(2, 3, 32, 40)
     together = method(contents)
@@ -86,7 +99,7 @@ def test_a_checkpoint_keeps_both_directions_and_the_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(METHODS, "cyclegan", CycleGAN)
-    method = tiny(domains=("summer", "winter"))
+    method = tiny(domains=("summer", "winter"), skip=True)
     checkpoint.save(method, tmp_path / "a")
     again = checkpoint.load(tmp_path / "a")
     assert CycleGAN.offers(again.config) == {
