@@ -4,8 +4,10 @@
 
 Networks that know their styles by heart (Johnson, many styles) are measured by their own paper's
 yardstick: the objective that they were trained on, beside that of an optimisation of the same
-objective after 50 steps of L-BFGS from the photo. That is the textbook's L-BFGS on pixels, as in
-the published code; our own Gatys, which gets further in as many steps, is measured with --ours.
+objective after 50 steps of L-BFGS from the photo. Its Gram matrices are those of the style pictures
+at the size that the recipe trained with, whatever the size of the photos. The optimisation is the
+textbook's L-BFGS on pixels, as in the published code; our own Gatys, which gets further in as many
+steps, is measured with --ours.
 Networks for any style (AdaIN, style-swap) are measured by
 the style loss of their results as a share of the untouched photo's, and by the distance from the
 photo at relu4_2. The faults of `training.faults` are measured for both. The JSON is what
@@ -17,7 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import mean
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 import torch
@@ -145,19 +147,24 @@ def faults_of(
     return {name: mean(values) for name, values in found.items()}
 
 
-def trained_weight(folder: Path) -> float:
-    """The style weight in the recipe of the checkpoint in ``folder``, published or of a run."""
+def trained_with(folder: Path) -> dict[str, Any]:
+    """The recipe of the checkpoint in ``folder``, published or of a run; empty without one."""
     for path in (folder / "recipe.json", folder.parent / "recipe.json"):
         if path.is_file():
-            return float(json.loads(path.read_text())["style_weight"])
-    return 1000.0
+            return dict(json.loads(path.read_text()))
+    return {}
 
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--photos", type=click.Path(path_type=Path), required=True)
 @click.option("--styles", type=click.Path(path_type=Path), required=True)
-@click.option("--size", default=256, show_default=True, help="Longer side in pixels.")
+@click.option(
+    "--size",
+    default=256,
+    show_default=True,
+    help="Longer side in pixels: of photos, and of style pictures where the recipe names none.",
+)
 @click.option("--count", default=20, show_default=True, help="Photos.")
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--ours", is_flag=True, help="Measure our own Gatys as well.")
@@ -179,7 +186,10 @@ def main(
     heart = any(names)
     paths = [known[name] for name in names] if heart else list(known.values())
     pictures = [load(path, size).to(device) for path in pictures_in(photos)[:count]]
-    style_pictures = [load(path, size).to(device) for path in paths]
+    recipe = trained_with(folder)
+    # To a network that knows its styles they are only statistics, so no side needs to be even.
+    style_size, multiple = (int(recipe.get("style_size", size)), 1) if heart else (size, 8)
+    style_pictures = [load(path, style_size, multiple).to(device) for path in paths]
 
     def repaint(photo: Tensor, which: int) -> Tensor:
         if not heart:
@@ -189,9 +199,12 @@ def main(
     data = f"{len(pictures)} photos not trained on, {size} px"
     metrics = []
     if heart:
-        weight = trained_weight(folder)
+        weight = float(recipe.get("style_weight", 1000))
         values = by_heart(repaint, pictures, style_pictures, style_weight=weight, ours=ours)
-        layers = f"VGG-19 relu4_2 and Gram relu1_1 to 5_1, style weight {weight:g}"
+        layers = (
+            f"VGG-19 relu4_2 and Gram relu1_1 to 5_1, style weight {weight:g}, "
+            f"styles at {style_size} px"
+        )
         rows = [
             ("Gatys objective", "network"),
             (f"Gatys objective of {STEPS} L-BFGS steps on pixels", "optimised"),

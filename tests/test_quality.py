@@ -1,15 +1,25 @@
 """The yardsticks, where the answer is known."""
 
+import json
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
+from PIL import Image
 from torch import Tensor, nn
 
 from benchmarks import generation, translation
-from benchmarks.quality import by_heart
+from benchmarks.quality import by_heart, load, main
+from zoo import checkpoint
 from zoo.method import Direction, Method
 from zoo.methods.cyclegan import CycleGAN, CycleGANConfig
 from zoo.methods.dcgan import DCGAN, DCGANConfig
+from zoo.methods.gatys import Objective
+from zoo.methods.johnson import Johnson, JohnsonConfig
 from zoo.methods.munit import MUNIT, MUNITConfig
+from zoo.nn.vgg import vgg19
 
 
 def test_a_network_that_does_nothing_has_the_objective_of_the_photo() -> None:
@@ -30,6 +40,29 @@ def test_a_network_that_does_nothing_has_the_objective_of_the_photo() -> None:
     lighter = by_heart(nothing, photos[:1], styles, style_weight=20)
     assert heavier["untouched"] == pytest.approx(2 * lighter["untouched"])
     assert "ours" not in lighter
+
+
+def test_styles_have_the_size_that_was_trained_with(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0)
+    for name, side in (("photos/one", 64), ("styles/waves", 120)):
+        path = tmp_path / f"{name}.png"
+        path.parent.mkdir()
+        Image.fromarray(noise.integers(0, 256, (side, side, 3), dtype=np.uint8)).save(path)
+    folder = tmp_path / "made"
+    checkpoint.save(Johnson(JohnsonConfig(width=4, style="waves")), folder)
+    (folder / "recipe.json").write_text(json.dumps({"style_weight": 20.0, "style_size": 90}))
+    words = ["--photos", str(tmp_path / "photos"), "--styles", str(tmp_path / "styles")]
+    out = tmp_path / "quality.json"
+    done = CliRunner().invoke(main, [str(folder), *words, "--size", "64", "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    told = {metric["name"]: metric for metric in json.loads(out.read_text())}
+    untouched = told["Gatys objective of the photo"]
+    assert untouched["features"].endswith("style weight 20, styles at 90 px")
+    photo = load(tmp_path / "photos" / "one.png", 64)
+    style = load(tmp_path / "styles" / "waves.png", 90, 1)
+    assert style.shape[2:] == (90, 90)
+    wanted = Objective(vgg19(), photo, [(style, 1.0)], style_weight=20)(photo)
+    assert untouched["value"] == pytest.approx(float(wanted), rel=1e-3)
 
 
 def measured(
