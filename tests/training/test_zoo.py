@@ -17,24 +17,15 @@ from click.testing import CliRunner
 from safetensors.torch import load_file
 
 from training import zoo
+from training.carry import carry
 from training.data import Pack
+from training.jobs import JOBS, Job, Session
 from training.publish import recipe_in
-from training.zoo import (
-    JOBS,
-    Job,
-    Session,
-    beginning,
-    carry,
-    pending,
-    pictures,
-    progress,
-    settle,
-    train,
-    walk,
-)
+from training.sources import pictures
+from training.zoo import beginning, pending, progress, settle, train, walk
 from zoo import card, checkpoint
 from zoo.card import Metric
-from zoo.methods.cyclegan import CycleGAN, CycleGANConfig
+from zoo.methods.munit import MUNIT, MUNITConfig
 
 TOY = Job(
     name="adain",
@@ -167,6 +158,7 @@ def test_a_killed_run_goes_on_where_it_was(session: Session, judged: Judged) -> 
 import os, signal
 from pathlib import Path
 from training import adain, zoo
+from training.jobs import Session
 from tests.training.test_zoo import TOY, replace
 step = adain.AdaINTrainer.step
 def deadly(self):
@@ -174,8 +166,8 @@ def deadly(self):
         os.kill(os.getpid(), signal.SIGKILL)
     return step(self)
 adain.AdaINTrainer.step = deadly
-session = zoo.Session(data=Path({str(session.data)!r}), shipped=Path({str(session.shipped)!r}),
-                      work=Path({str(session.work)!r}), device="cpu", save_every=1)
+session = Session(data=Path({str(session.data)!r}), shipped=Path({str(session.shipped)!r}),
+                  work=Path({str(session.work)!r}), device="cpu", save_every=1)
 zoo.walk(session, [replace(TOY, steps=4)], 5)
 """
     died = subprocess.run([sys.executable, "-c", code], cwd=Path(zoo.__file__).parents[1])
@@ -206,9 +198,9 @@ def test_the_one_furthest_from_its_budget_comes_first(session: Session, judged: 
 
 
 def test_seasons_start_from_what_the_twin_knows_of_photos(session: Session) -> None:
-    job = next(job for job in JOBS if job.name == "cyclegan-seasons")
-    method = CycleGAN(CycleGANConfig(width=2, blocks=1, domains=("photo", "painting")))
-    twin = session.shipped / "cyclegan-chinese"
+    job = next(job for job in JOBS if job.name == "munit-seasons")
+    method = MUNIT(MUNITConfig(width=2, blocks=1, domains=("photo", "painting"), spectral=True))
+    twin = session.shipped / "munit-chinese"
     assert beginning(session, job) is None
     checkpoint.save(method, twin)
     (twin / "recipe.json").write_text(json.dumps({"width": 2, "blocks": 1}))
@@ -216,9 +208,33 @@ def test_seasons_start_from_what_the_twin_knows_of_photos(session: Session) -> N
     small = replace(job, flags={**job.flags, "width": 2, "blocks": 1})
     folder = beginning(session, small)
     assert folder
-    state, known = load_file(folder / "model.safetensors"), method.state_dict()
+    state, known = load_file(folder / "model.safetensors"), load_file(twin / "model.safetensors")
     for name in state:
-        assert torch.equal(state[name], known[name.replace("AtoB", "BtoA")])
+        assert torch.equal(state[name], known[name.replace("networks.B.", "networks.A.")])
+
+
+def test_other_generators_do_not_start_from_what_ships(session: Session) -> None:
+    job = next(job for job in JOBS if job.name == "cyclegan-seasons")
+    twin, own = (session.shipped / name for name in ("cyclegan-chinese", job.name))
+    made = {name: job.flags[name] for name in ("width", "blocks")}
+    for place in (twin, own):
+        place.mkdir()
+        (place / "recipe.json").write_text(json.dumps(made))
+    assert beginning(session, job) is None  # neither adds to the picture
+    (own / "recipe.json").write_text(json.dumps({**made, "skip": True}))
+    assert beginning(session, job) == own
+
+
+def test_jobs_with_some_styles_of_a_folder_keep_theirs_apart(
+    session: Session, paintings: Path
+) -> None:
+    (session.data / "styles").symlink_to(paintings)
+    names = sorted(path.stem for path in paintings.iterdir())
+    jobs = [replace(TOY, name=name, some=(name,)) for name in names[:2]]
+    folders = [pictures(session, job, "styles") for job in jobs]
+    assert [[path.stem for path in folder.iterdir()] for folder in folders] == [
+        [name] for name in names[:2]
+    ]
 
 
 def test_every_tenth_picture_is_held_out(session: Session, paintings: Path) -> None:
@@ -263,10 +279,10 @@ def test_the_table_fits_the_recipes_and_what_ships(job: Job) -> None:
         usual = {name: field.default for name, field in fields.items()}
         wanted = {name: job.flags.get(name, usual[name]) for name in made if name in usual}
         # These may change in a continuation.
-        for name in ("steps", "cooldown", "seed"):
-            del wanted[name]
+        for name in ("steps", "cooldown", "seed", "style_size"):
+            wanted.pop(name, None)
         assert {name: made[name] for name in wanted} == wanted
-        assert zoo.figures(job, card.parse((place / "README.md").read_text()).metrics)
+        assert job.figures(card.parse((place / "README.md").read_text()).metrics)
 
 
 def test_unknown_names_are_refused() -> None:

@@ -1,0 +1,312 @@
+"""What ships, and how each of it is made and judged: the table that :mod:`training.zoo` walks."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from zoo import checkpoint
+from zoo.card import Metric
+
+WORK = Path("runs/zoo")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """How one shipped checkpoint is made and judged.
+
+    Args:
+        name: Of its folder in ``zoo/checkpoints``.
+        recipe: Module of :mod:`training`.
+        data: Where the recipe's pictures are below the data folder, by field: a folder, a file, or
+            a text file that lists pictures relative to itself.
+        flags: Fields of the recipe that are not at their defaults.
+        steps: Budget.
+        measure: Names of the figures whose mean decides.
+        judge: Module of the benchmarks that measures them; "" for a recipe whose gate does.
+        judged_on: Its options, with places as in ``data``.
+        held_out: Whether every tenth picture is kept for judging.
+        some: Of a folder of styles, only those of these names.
+        twin: A checkpoint to start from where the own one does not ship yet: its networks of the
+            first kind of picture, for both kinds.
+        licenses: What cards say of the pictures, by stream.
+        limits: Known limits, for the card.
+        contents: Example pictures for the samples.
+        styles: Example style pictures, likewise.
+        size: Longer side of a sample in pixels.
+        vary: As :func:`training.publish.publish` takes it.
+    """
+
+    name: str
+    recipe: str
+    data: Mapping[str, str]
+    flags: Mapping[str, Any]
+    steps: int
+    measure: tuple[str, ...]
+    judge: str = ""
+    judged_on: Mapping[str, str] = field(default_factory=dict)
+    held_out: bool = False
+    some: tuple[str, ...] = ()
+    twin: str = ""
+    licenses: Mapping[str, str] = field(default_factory=dict)
+    limits: tuple[str, ...] = ()
+    contents: tuple[str, ...] = ("photos/pagoda", "photos/astronaut", "photos/cat", "photos/coffee")
+    styles: tuple[str, ...] = ()
+    size: int = 512
+    vary: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+
+    def figures(self, metrics: Iterable[Metric]) -> list[Metric]:
+        """Those of ``metrics`` that decide; none where one of them is missing."""
+        known = {metric.name: metric for metric in metrics}
+        return [known[name] for name in self.measure] if known.keys() >= set(self.measure) else []
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """Where one call works.
+
+    Args:
+        data: The pictures.
+        shipped: The checkpoints that ship.
+        work: The runs.
+        device: "auto" takes a GPU where there is one; or "cpu".
+        save_every: Steps between saved states: what a killed process loses at most.
+    """
+
+    data: Path
+    shipped: Path = checkpoint.SHIPPED
+    work: Path = WORK
+    device: str = "auto"
+    save_every: int = 250
+
+    def run(self, job: Job) -> Path:
+        """Folder of the run of ``job``."""
+        return self.work / job.name
+
+
+PHOTOS = "mixed photo collections (Flickr8k, ImageNet sample, BSDS500 and others), for research only; not redistributed"  # noqa: E501
+PAINTINGS = "reproductions of paintings by more than 200 artists, public domain; photographs of them from WikiArt and the Louvre, not redistributed"  # noqa: E501
+COMMONS = (
+    "reproduction of a painting in the public domain, from Wikimedia Commons; not redistributed"
+)
+YOSEMITE = "Flickr photos of Yosemite (CycleGAN's data), for research only; not redistributed"
+LANDSCAPES = "landscape photos from mixed collections (Flickr and others), for research only; not redistributed"  # noqa: E501
+CHINESE = "Chinese landscape paintings gathered from auction and gallery sites, without a licence, for research only; not redistributed"  # noqa: E501
+
+STYLES = (
+    "delaunay_man-with-tulip", "gris_portrait-of-picasso", "hokusai_great-wave",
+    "kandinsky_composition-vii", "klimt_the-kiss", "matisse_woman-with-a-hat",
+    "mondrian_cubist-composition", "monet_water-lilies-1919", "munch_the-scream", "picabia_udnie",
+    "seurat_grande-jatte", "turner_shipwreck-of-the-minotaur", "van-gogh_starry-night",
+    "van-gogh_twelve-sunflowers", "van-gogh_wheat-field-with-cypresses",
+    "wang-ximeng_thousand-li",
+)  # fmt: skip
+CAMERA_STYLES = (  # in a network that is small enough for video
+    "delaunay_man-with-tulip", "hokusai_great-wave", "kandinsky_composition-vii",
+    "mondrian_cubist-composition", "munch_the-scream", "picabia_udnie", "van-gogh_starry-night",
+    "wang-ximeng_thousand-li",
+)  # fmt: skip
+ON_STYLES = {"photos": "contents", "styles": "styles"}
+SHORT = {"precision": "bf16", "lr": 1e-3}
+BY_HEART: dict[str, Any] = SHORT | {
+    "objective": "gatys4", "tv_weight": 0.2, "style_size": 256, "load_size": 224, "size": 160,
+    "batch_size": 4, "width": 16, "cooldown": 0.3, "clip": 1.0,
+}  # fmt: skip
+ADVERSARIAL: dict[str, Any] = {
+    "load_size": 144, "size": 128, "width": 24, "precision": "bf16", "average": 0.998,
+}  # fmt: skip
+PAIRS = {
+    "chinese": (
+        {"domain_a": "chinese/photos_manifest.txt", "domain_b": "chinese/paintings"},
+        {"name_a": "photo", "name_b": "Chinese painting"},
+        {"domain_a": LANDSCAPES, "domain_b": CHINESE},
+    ),
+    "seasons": (
+        {"domain_a": "yosemite/summer", "domain_b": "yosemite/winter"},
+        {"name_a": "summer", "name_b": "winter"},
+        {"domain_a": YOSEMITE, "domain_b": YOSEMITE},
+    ),
+}
+CODED = {"discriminator_width": 24, "lr": 2e-4, "mode_seeking_weight": 0.02, "cooldown": 0.4}
+BETWEEN: dict[str, tuple[int, dict[str, Any]]] = {
+    "cyclegan": (
+        20_000,
+        {"blocks": 6, "discriminator_width": 32, "batch_size": 1, "cooldown": 0.5},
+    ),
+    "munit": (20_000, CODED | {"blocks": 4, "batch_size": 1, "halve_every": 0, "spectral": True}),
+    "drit": (12_000, CODED | {"width": 20, "batch_size": 2}),
+}
+EXPOSURE = {"chinese": 0.7, "seasons": 0.3}
+
+
+def _johnson(name: str, style: str, weight: float) -> Job:
+    return Job(
+        name=f"johnson-{name}",
+        recipe="johnson",
+        data={"photos": "photos", "style": f"styles/{style}.jpg"},
+        flags=BY_HEART | {"average": 0.98, "style_weight": weight},
+        steps=6000,
+        measure=("Gatys objective",),
+        judge="quality",
+        judged_on=ON_STYLES,
+        licenses={"photos": PHOTOS, "styles": COMMONS},
+        limits=("In flat or dark areas there can be a droplet of another colour.",),
+    )
+
+
+def _many_styles(name: str, styles: tuple[str, ...], steps: int, **flags: Any) -> Job:
+    return Job(
+        name=name,
+        recipe="many_styles",
+        data={"photos": "photos", "styles": "styles"},
+        some=styles,
+        flags=BY_HEART | {"average": 0.995, "style_weight": 6.0, "warmup": 200} | flags,
+        steps=steps,
+        measure=("Gatys objective",),
+        judge="quality",
+        judged_on=ON_STYLES,
+        licenses={"photos": PHOTOS, "styles": COMMONS},
+        size=320,
+        vary={"painting": range(len(styles))},
+    )
+
+
+def _between(method: str, pair: str) -> Job:
+    steps, flags = BETWEEN[method]
+    data, names, licenses = PAIRS[pair]
+    if method == "cyclegan":
+        flags = flags | {"exposure": EXPOSURE[pair], "skip": pair == "seasons"}
+    return Job(
+        name=f"{method}-{pair}",
+        recipe=method,
+        data=data,
+        flags=ADVERSARIAL | flags | names,
+        steps=steps,
+        measure=("KID, AtoB", "KID, BtoA"),
+        judge="translation",
+        judged_on=data,
+        held_out=True,
+        # CycleGAN adds to the picture for seasons alone, so the two have no weights in common.
+        twin=f"{method}-chinese" if pair == "seasons" and method != "cyclegan" else "",
+        licenses=licenses,
+        contents=(
+            "photos/pagoda", "photos/dahlia", "paintings/cezanne-mountain",
+            "paintings/zhao-landscape",
+        ),
+        size=256,
+    )  # fmt: skip
+
+
+ANY_STYLE: dict[str, Any] = {
+    "judge": "quality",
+    "judged_on": ON_STYLES,
+    "measure": ("Style loss, share of the photo's",),
+    "licenses": {"photos": PHOTOS, "paintings": PAINTINGS},
+    "contents": ("photos/pagoda", "photos/astronaut", "photos/cat"),
+    "styles": ("paintings/van-gogh-bouquet", "paintings/hiroshige-river", "paintings/redon-vase"),
+}
+JOBS: tuple[Job, ...] = (
+    _johnson("great-wave", "hokusai_great-wave", 12.0),
+    _johnson("sunflowers", "van-gogh_twelve-sunflowers", 8.0),
+    _johnson("the-kiss", "klimt_the-kiss", 12.0),
+    _johnson("udnie", "picabia_udnie", 12.0),
+    _many_styles("many-styles", STYLES, 12_000),
+    _many_styles("many-styles-camera", CAMERA_STYLES, 8000, width=8, lr=2e-3, cooldown=0.4),
+    Job(
+        name="adain",
+        recipe="adain",
+        data={"photos": "photos", "paintings": "paintings"},
+        flags={
+            "load_size": 256, "size": 160, "batch_size": 4, "width": 32, "precision": "bf16",
+            "lr": 4e-4, "warmup": 150, "style_weight": 2.0, "pixel_weight": 10.0, "lr_decay": 0.0,
+            "cooldown": 0.3, "clip": 20.0, "average": 0.998,
+        },
+        steps=6000,
+        limits=("Faces and fine lines lose detail; use a lower strength for portraits.",),
+        **ANY_STYLE,
+    ),
+    Job(
+        name="style-swap",
+        recipe="style_swap",
+        data={"photos": "photos", "paintings": "paintings"},
+        flags=SHORT
+        | {
+            "load_size": 256, "size": 128, "batch_size": 2, "width": 32, "lr_decay": 0.0,
+            "cooldown": 0.25, "clip": 5.0, "average": 0.998, "pixel_weight": 10.0,
+        },
+        steps=6000,
+        **ANY_STYLE,
+    ),
+    Job(
+        name="photo-wct",
+        recipe="fast_photo_style",
+        data={"photos": "photos"},
+        flags=SHORT
+        | {
+            "load_size": 256, "size": 128, "batch_size": 4, "cooldown": 0.4, "clip": 5.0,
+            "average": 0.995,
+        },
+        steps=2500,
+        measure=("Style loss, share of the photo's",),
+        judge="quality",
+        judged_on=ON_STYLES,
+        licenses={"photos": PHOTOS},
+        contents=("photos/pagoda", "photos/coffee", "photos/cat"),
+        styles=("photos/rocket", "photos/dahlia"),
+    ),
+    *(_between(method, pair) for method in BETWEEN for pair in PAIRS),
+    Job(
+        name="dcgan",
+        recipe="dcgan",
+        data={"portraits": "portraits"},
+        flags={
+            "size": 64, "load_size": 72, "width": 32, "discriminator_width": 32, "batch_size": 32,
+            "precision": "bf16", "augment": "gentle", "cooldown": 0.3, "average": 0.999,
+        },
+        steps=12_000,
+        measure=("KID",),
+        judge="generation",
+        judged_on={"portraits": "portraits"},
+        held_out=True,
+        licenses={"portraits": PAINTINGS},
+        contents=(),
+    ),
+    Job(
+        name="dehaze",
+        recipe="cartoongan",
+        data={"photos": "haze/hazy", "cartoons": "haze/clear", "pairs": "haze/pairs.csv"},
+        flags={
+            "edges": False, "load_size": 144, "size": 112, "width": 16, "blocks": 8,
+            "discriminator_width": 24, "batch_size": 2, "precision": "bf16", "encoder_size": 0,
+            "content_weight": 0.01, "color_weight": 40.0, "warmup": 400, "lr": 5e-4,
+            "warmup_gain": 1.0, "average": 0.995, "cooldown": 0.5, "adversarial_weight": 0.1,
+        },
+        steps=6000,
+        measure=("PSNR",),
+        judge="cartoongan",
+        judged_on={"photos": "haze/hazy", "cartoons": "haze/clear", "pairs": "haze/pairs.csv"},
+        held_out=True,
+        contents=("photos/pagoda", "photos/rocket"),
+    ),
+    Job(
+        name="cartoongan",
+        recipe="cartoongan",
+        data={"photos": "photos", "cartoons": "cartoon"},
+        flags={
+            "load_size": 160, "size": 112, "width": 16, "blocks": 8, "convs_per_block": 2,
+            "discriminator_width": 24, "batch_size": 1, "precision": "bf16", "encoder_size": 0,
+            "content_weight": 0.01, "color_weight": 60.0, "warmup": 800, "lr": 8e-5,
+            "warmup_gain": 5.0, "adversarial_weight": 3.0, "style_weight": 20.0, "beta1": 0.9,
+            "average": 0.998, "cooldown": 0.35,
+        },
+        steps=7500,
+        measure=("Style distance",),
+        judge="cartoongan",
+        judged_on={"photos": "contents", "cartoons": "cartoon"},
+        held_out=True,
+        licenses={
+            "photos": PHOTOS,
+            "cartoons": "panels of the comic Pepper&Carrot by David Revoy, CC BY 4.0",
+        },
+    ),
+)  # fmt: skip
