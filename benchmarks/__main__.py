@@ -2,10 +2,10 @@
 
     python -m benchmarks [--only inference] [--limit-seconds 60] [--quick] [--fresh]
 
-Every benchmark is a process of its own and saves its results as it ends, so a pass that was
-interrupted goes on where it was. One that fails, such as for want of a peer's package, is named at
-the end and does not stop the others. At the end the documents' tables are written from all results.
-The hub's moves files of gigabytes and runs only by name.
+Every benchmark is a process of its own and saves its results as it ends, the matrix after each of
+its cells, so a pass that was interrupted goes on where it was. One that fails, such as for want of
+a peer's package, is named at the end and does not stop the others. At the end the documents' tables
+are written from all results. The hub's moves files of gigabytes and runs only by name.
 """
 
 import json
@@ -52,16 +52,22 @@ ALL = (
 NAMES = [one.name for one in ALL]
 
 
-def done_before() -> list[str]:
-    """What an interrupted pass has measured."""
-    return list(json.loads(STATE.read_text())) if STATE.exists() else []
+def begun_before() -> dict[str, bool]:
+    """What an interrupted pass has begun, and whether it came to its end."""
+    return dict(json.loads(STATE.read_text())) if STATE.exists() else {}
 
 
-def run(benchmark: Benchmark, quick: bool, limit: float) -> bool:
-    """Run one of them; whether it ended well."""
+def note(begun: dict[str, bool]) -> None:
+    """Keep what the present pass has begun, for should it be interrupted."""
+    STATE.parent.mkdir(exist_ok=True)
+    write_atomic(STATE, json.dumps(begun).encode())
+
+
+def run(benchmark: Benchmark, quick: bool, limit: float, again: bool) -> bool:
+    """Run one of them, ``again`` from its beginning; whether it ended well."""
     flags = (benchmark.quick if quick else benchmark.flags).split()
     if benchmark.name == "matrix":
-        flags += ["--limit-seconds", str(limit)]
+        flags += ["--limit-seconds", str(limit), *(["--again"] if again else [])]
     environment = os.environ | ({"BENCHMARK_RESULTS": str(QUICK)} if quick else {})
     print(f"== {benchmark.name} {' '.join(flags)}", flush=True)
     began = time.monotonic()
@@ -80,20 +86,24 @@ def run(benchmark: Benchmark, quick: bool, limit: float) -> bool:
 def main(only: tuple[str, ...], limit_seconds: float, quick: bool, fresh: bool) -> None:
     """Run the benchmarks in turn and write the tables."""
     whole = not only and not quick
-    done = done_before() if whole and not fresh else []
-    if done:
+    begun = begun_before() if whole and not fresh else {}
+    if done := [name for name, ended in begun.items() if ended]:
         print(f"Measured by the interrupted pass: {', '.join(done)} (--fresh: again)\n")
     chosen = [one for one in ALL if (one.name in only if only else one.by_default)]
     failed = []
     for benchmark in chosen:
-        if benchmark.name in done:
+        name = benchmark.name
+        if begun.get(name):
             continue
-        if not run(benchmark, quick, limit_seconds):
-            failed.append(benchmark.name)
+        # What this pass had begun goes on; so does what was asked for by its name.
+        again = fresh or quick or (whole and name not in begun)
+        if whole:
+            note(begun | {name: False})
+        if not run(benchmark, quick, limit_seconds, again):
+            failed.append(name)
         elif whole:
-            done.append(benchmark.name)
-            STATE.parent.mkdir(exist_ok=True)
-            write_atomic(STATE, json.dumps(done).encode())
+            begun[name] = True
+            note(begun)
     if whole:
         STATE.unlink(missing_ok=True)
     if quick:

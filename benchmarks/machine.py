@@ -34,6 +34,16 @@ def describe() -> dict[str, Any]:
     }
 
 
+def measured_here(name: str) -> dict[str, Any]:
+    """The results in ``NAME.json`` if this machine has measured them; else nothing."""
+    path = RESULTS / f"{name}.json"
+    if not path.exists():
+        return {}
+    found: dict[str, Any] = json.loads(path.read_text())
+    today = {"date": found["machine"]["date"]}
+    return found if found["machine"] == describe() | today else {}
+
+
 def save(name: str, results: dict[str, Any]) -> None:
     """Write ``results`` with the machine's description to ``NAME.json`` in :data:`RESULTS`."""
     RESULTS.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """Seconds and peak memory of every method at still and video sizes.
 
-    python -m benchmarks.matrix [--device cpu] [--method adain] [--size 640x480]
+    python -m benchmarks.matrix [--device cpu] [--method adain] [--size 640x480] [--again]
 
 Each cell is a process of its own (Linux): it loads the method's usual checkpoint, repaints a small
 picture, which loads what methods share, and then repaints the photo. Time is from the opened
@@ -11,14 +11,18 @@ with the weights.
 
 A cell whose runs go on beyond the limit is ended and has the reason in place of figures, and so
 have larger pictures with the same method.
+
+Results are saved after every cell, and a cell that this machine has measured with the same
+checkpoint and settings is not measured again, so a pass that was ended goes on where it was.
 """
 
 import json
 import math
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -47,6 +51,7 @@ RUNS = 2  # timed ones, after the first
 PATIENCE = 2.0  # seconds; what takes longer is timed once
 SMALL = 128  # longer side, at most, of the picture that loads what is shared
 LIMIT = 60.0  # seconds
+ASKED = ("method", "revision", "width", "height", "settings")  # of a row: what makes it the same
 
 
 def cells(
@@ -56,6 +61,7 @@ def cells(
     *,
     runs: int = RUNS,
     limit: float = LIMIT,
+    before: Sequence[Mapping[str, Any]] = (),
     fetch: Fetch = shipped,
     load: Callable[[Path], Method] = checkpoint.load,
 ) -> Iterator[dict[str, Any]]:
@@ -68,12 +74,15 @@ def cells(
         device: "cpu" or "cuda".
         runs: Timed ones.
         limit: Seconds for the runs of a cell.
+        before: Rows of an earlier pass with the same runs and limit, which are not measured again.
         fetch: Finds checkpoints.
         load: Loads them, in the process of the cell; can be pickled.
 
     Yields:
         Rows with ``seconds`` and ``memory`` in bytes, or with the reason as ``skipped``.
     """
+    known = {_asked(row): dict(row) for row in before}
+    too_long = f"takes more than {limit:g} s"
     for name in names:
         method = METHODS[name]
         if not comparable(method):
@@ -96,12 +105,23 @@ def cells(
             if too_large:
                 yield row | {"skipped": f"{too_large} take more than {limit:g} s already"}
                 continue
-            asked = inputs(method, (width, height))
-            found = measured(partial(cell, load, folder, asked, device, runs), limit)
+            found = known.get(_asked(row))
             if found is None:
+                asked = inputs(method, (width, height))
+                found = measured(partial(cell, load, folder, asked, device, runs), limit)
+                found = found or {"skipped": too_long}
+                found["date"] = datetime.now(UTC).date().isoformat()
+            if found.get("skipped") == too_long:
                 too_large = f"{width}×{height} pixels"
-                found = {"skipped": f"takes more than {limit:g} s"}
             yield row | found
+
+
+def _asked(row: Mapping[str, Any]) -> str:
+    return json.dumps([row[key] for key in ASKED], sort_keys=True)
+
+
+def _place(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return row["method"], row["width"], row["height"]
 
 
 def inputs(method: type[Method], size: Size) -> dict[str, Any]:
@@ -215,18 +235,26 @@ class SizeType(click.ParamType[Size]):
 @click.option("--size", "sizes", multiple=True, type=SizeType(), default=STILLS + FRAMES)
 @click.option("--runs", default=RUNS, show_default=True, help="Timed runs after the first.")
 @click.option("--limit-seconds", default=LIMIT, show_default=True, help="For the runs of a cell.")
+@click.option("--again", is_flag=True, help="Measure what this machine has measured before, too.")
 def main(
     devices: tuple[str, ...],
     names: tuple[str, ...],
     sizes: tuple[Size, ...],
     runs: int,
     limit_seconds: float,
+    again: bool,
 ) -> None:
     """Measure every method at every size; with --method nothing is saved."""
     there = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
     for device in devices or there:
-        rows = []
-        for row in cells(names or list(METHODS), sizes, device, runs=runs, limit=limit_seconds):
+        file = "matrix" if device == "cpu" else "matrix-gpu"
+        results: dict[str, Any] = {"device": device, "limit_seconds": limit_seconds, "runs": runs}
+        earlier = {} if again or names else machine.measured_here(file)
+        before = earlier.get("rows", []) if earlier.items() >= results.items() else []
+        rows: list[dict[str, Any]] = []
+        for row in cells(
+            names or list(METHODS), sizes, device, runs=runs, limit=limit_seconds, before=before
+        ):
             rows.append(row)
             told = (
                 row.get("skipped") or f"{row['seconds']:.3f} s, {(row['memory'] or 0) / 1e6:.0f} MB"
@@ -235,10 +263,13 @@ def main(
                 f"{device:5} {row['method']:18} {row['width']}×{row['height']:<5} {told}",
                 flush=True,
             )
-        if names:
-            continue
-        results = {"device": device, "limit_seconds": limit_seconds, "rows": rows}
-        machine.save("matrix" if device == "cpu" else "matrix-gpu", results)
+            if not names:
+                # Should this pass end here, what is known of the cells to come stays.
+                done = {_place(one) for one in rows}
+                later = [one for one in before if _place(one) not in done]
+                machine.save(file, results | {"rows": rows + later})
+        if not names:
+            machine.save(file, results | {"rows": rows})
 
 
 if __name__ == "__main__":

@@ -263,7 +263,10 @@ def on(results: dict[str, Any]) -> str:
     device = f"{machine['cpu']}, {machine['cores']} cores"
     if machine["gpu"] and results.get("device") != "cpu":
         device = machine["gpu"]
-    return f"Measured on {device}, PyTorch {machine['torch'].split('+')[0]}, {machine['date']}."
+    days = sorted({row["date"] for row in results.get("rows", []) if "date" in row})
+    days = days or [machine["date"]]
+    when = " to ".join(dict.fromkeys((days[0], days[-1])))
+    return f"Measured on {device}, PyTorch {machine['torch'].split('+')[0]}, {when}."
 
 
 # ---- plots

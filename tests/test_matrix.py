@@ -1,12 +1,16 @@
 """The matrix: planted methods are measured in processes of their own, or say why not."""
 
+import json
 import time
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from torch import Tensor
 
-from benchmarks import cards, matrix
+from benchmarks import cards, machine, matrix
 from benchmarks.claims import Found, Measured, answered
 from tests import planted
 from zoo.card import CardFacts, Metric
@@ -76,6 +80,48 @@ def test_a_cell_over_the_limit_is_skipped_and_so_are_larger_ones(fetch: Fetch) -
         (64, "takes more than 0.2 s"),
         (80, "64×48 pixels take more than 0.2 s already"),
     ]
+
+
+def test_a_pass_that_was_ended_goes_on_where_it_was(
+    fetch: Fetch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "RESULTS", tmp_path / "results")
+    asked: list[int] = []
+    answers: list[dict[str, Any] | None] = []
+
+    def measured(work: object, limit: float) -> dict[str, Any] | None:
+        if not answers:
+            raise KeyboardInterrupt
+        asked.append(1)
+        return answers.pop(0)
+
+    monkeypatch.setattr(matrix, "measured", measured)
+    monkeypatch.setattr(matrix, "cells", partial(matrix.cells, fetch=fetch))
+    monkeypatch.setattr(matrix, "METHODS", {"painted": METHODS["painted"]})
+    sizes = [(64, 48), (80, 80), (96, 96)]
+
+    def run(*given: dict[str, Any] | None, again: bool = False, runs: int = 2) -> list[Any]:
+        """How many cells were measured, and the figures that are saved then."""
+        answers[:] = given
+        asked.clear()
+        with suppress(KeyboardInterrupt):
+            matrix.main.callback(("cpu",), (), sizes, runs, 60.0, again)  # type: ignore[misc]
+        rows = json.loads((tmp_path / "results" / "matrix.json").read_text())["rows"]
+        return [len(asked), *(row.get("seconds", "skipped") for row in rows)]
+
+    def cell(seconds: float) -> dict[str, Any]:
+        return {"seconds": seconds, "memory": 1}
+
+    assert run(cell(1)) == [1, 1]  # ended in the second cell
+    assert run(cell(2), None) == [2, 1, 2, "skipped"]
+    assert run(cell(9)) == [0, 1, 2, "skipped"]
+    assert run(cell(3), None, again=True) == [2, 3, "skipped", "skipped"]
+    assert run(cell(9)) == [0, 3, "skipped", "skipped"]  # the larger ones need no answer
+    assert run(cell(4), runs=1) == [1, 4]  # other settings
+    monkeypatch.setattr(matrix, "SETTINGS", {"painted": {"strength": 1}})
+    assert run(cell(5), runs=1) == [1, 5]
+    monkeypatch.setattr(machine, "describe", lambda: {"date": "2026-01-01", "cpu": "abacus"})
+    assert run(cell(6), runs=1) == [1, 6]  # another machine
 
 
 FACTS = CardFacts(

@@ -47,6 +47,13 @@ def test_the_matrix_has_figures_or_reasons() -> None:
     assert "Measured on loom" in tables.matrix_gpu(MATRIX | {"device": "cuda"})
 
 
+def test_a_table_has_the_days_of_its_rows() -> None:
+    rows = [{"date": f"2026-02-0{day}"} for day in (3, 1, 2)]
+    assert tables.on({"machine": MACHINE, "rows": rows}).endswith(" 2026-02-01 to 2026-02-03.")
+    assert tables.on({"machine": MACHINE, "rows": rows[:1]}).endswith(", 2026-02-03.")
+    assert tables.on({"machine": MACHINE}).endswith(", 2026-01-01.")
+
+
 def test_a_plot_has_a_line_for_each_method() -> None:
     rows = [
         CELL | {"title": title, "width": side, "height": side, "seconds": side * slow}
