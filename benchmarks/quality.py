@@ -86,7 +86,7 @@ def by_heart(
         pictures = {
             "untouched": photo,
             "network": repaint(photo, which),
-            "optimised": textbook(photo, objective),
+            "optimised": textbook(photo, objective)[STEPS],
         }
         if ours:
             *_, pictures["ours"] = optimise(photo, objective, STEPS, "lbfgs")
@@ -96,12 +96,19 @@ def by_heart(
     return {name: mean(values) for name, values in sums.items() if values}
 
 
-def textbook(photo: Tensor, objective: Objective) -> Tensor:
-    """The picture after 50 steps of L-BFGS on pixels in 0..255, clamped at the end."""
+def textbook(
+    photo: Tensor, objective: Objective, counts: Sequence[int] = (STEPS,)
+) -> dict[int, Tensor]:
+    """The pictures after so many steps of L-BFGS on pixels in 0..255, clamped where they are taken.
+
+    Args:
+        photo: ``(1, 3, H, W)`` in [0, 1], where the one run for all ``counts`` begins.
+        objective: What falls.
+        counts: Numbers of steps.
+    """
     pixels = (255 * photo).contiguous().requires_grad_()
-    solver = torch.optim.LBFGS(
-        [pixels], max_iter=STEPS, history_size=100, tolerance_grad=0, tolerance_change=0
-    )
+    solver = torch.optim.LBFGS([pixels], history_size=100, tolerance_grad=0, tolerance_change=0)
+    (group,) = solver.param_groups
 
     def closure() -> Tensor:
         solver.zero_grad()
@@ -109,8 +116,13 @@ def textbook(photo: Tensor, objective: Objective) -> Tensor:
         loss.backward()
         return loss.detach()
 
-    solver.step(closure)
-    return (pixels.detach() / 255).clamp(0, 1)
+    found, done = {}, 0
+    for count in sorted(counts):
+        # The solver goes on where it stopped: it keeps its history from call to call.
+        group["max_iter"], group["max_eval"] = count - done, count - done + 1
+        solver.step(closure)
+        found[count], done = (pixels.detach() / 255).clamp(0, 1), count
+    return found
 
 
 @torch.no_grad()
@@ -187,9 +199,8 @@ def main(
     paths = [known[name] for name in names] if heart else list(known.values())
     pictures = [load(path, size).to(device) for path in pictures_in(photos)[:count]]
     recipe = trained_with(folder)
-    # To a network that knows its styles they are only statistics, so no side needs to be even.
-    style_size, multiple = (int(recipe.get("style_size", size)), 1) if heart else (size, 8)
-    style_pictures = [load(path, style_size, multiple).to(device) for path in paths]
+    style_size = int(recipe.get("style_size", size)) if heart else size
+    style_pictures = [load(path, style_size, 1 if heart else 8).to(device) for path in paths]
 
     def repaint(photo: Tensor, which: int) -> Tensor:
         if not heart:

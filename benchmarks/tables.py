@@ -215,6 +215,23 @@ def cards(results: dict[str, Any]) -> str:
     return "\n\n".join(tables)
 
 
+def yardstick(results: dict[str, Any]) -> str:
+    """Networks beside Gatys: a table of objectives, and one of style and content."""
+    columns = {"photo": "untouched photo", "network": "the network"}
+    columns |= {str(steps): f"Gatys, {steps} steps" for steps in results["steps"]}
+    parts = []
+    for key, words in (("objective", "objective ↓"), ("style", "style / content ↓")):
+        rows: list[list[object]] = []
+        for r in results["rows"]:
+            if key in r["means"]["photo"]:
+                means = [" / ".join(f"{v:.4g}" for v in r["means"][c].values()) for c in columns]
+                rows.append([r["checkpoint"], r["photos"], f"{r['style_weight']:g}", *means])
+        if rows:
+            head = [f"{words} of", "photos", "style weight", *columns.values()]
+            parts.append(table(head, rows))
+    return "\n\n".join([*parts, on(results)])
+
+
 def split(name: str) -> tuple[str, str]:
     """The name of a figure and the direction of translation that it is of."""
     stem, _, direction = name.rpartition(", ")
@@ -382,6 +399,7 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "matrix": (DOCUMENT, matrix),
     "matrix-gpu": (DOCUMENT, matrix_gpu),
     "cards": (DOCUMENT, cards),
+    "yardstick": (DOCUMENT, yardstick),
     "claims": (DOCUMENT, claims),
 }
 
