@@ -11,7 +11,7 @@ code itself and not a copy of it.
 import copy
 import math
 from collections.abc import Sequence
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import torch
 from pydantic import Field
@@ -20,9 +20,12 @@ from torch.nn import functional as F
 
 from zoo.errors import InputError
 from zoo.form import Control
-from zoo.method import Direction
+from zoo.method import Content, Direction, Method, Seed, Strength, Style, both_ways
+from zoo.nn.blocks import autocast
 
 LIMIT = 99.0  # beyond it a number is a slip of the keyboard
+LONGEST = 5.0  # of a code of a picture; two in a thousand normal codes of eight are longer
+SMALLEST = 64  # of a style picture in pixels; encoders of styles halve it four times
 CodeText = Annotated[
     str,
     Field(
@@ -148,6 +151,82 @@ class Coded:
 
         twin.encoded = encoded  # type: ignore[method-assign]
         return twin
+
+
+class CodedTranslation(Method, Coded):
+    """Takes a picture of domain ``A`` or ``B`` apart into a content code and a style code.
+
+    A translation is the content code of the photo, decoded with a style code of the other domain.
+    A subclass has the three networks: both encoders, and the decoder.
+    """
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self.code_size = config.code_size
+
+    @classmethod
+    def offers(cls, config: Any) -> dict[str, list[tuple[str, Any]]]:
+        """The directions by the names of the domains."""
+        return both_ways(config.domains)
+
+    @classmethod
+    def style_of(cls, config: Any) -> str:
+        """The two kinds of picture."""
+        return " ↔ ".join(config.domains)
+
+    def forward(
+        self,
+        content: Content,
+        style: Style | None = None,
+        *,
+        direction: Direction = "AtoB",
+        samples: Samples = 4,
+        strength: Strength = 1.0,
+        seed: Seed = 0,
+        code: CodeText = "",
+    ) -> Tensor:
+        """Translate ``content``: as the code or the style picture says, else by the seeds.
+
+        Raises InputError when the code is none, or given beside a style picture.
+        """
+        codes = self.chosen(seed, samples, code, style, direction)
+        return torch.lerp(content, self.render(content, codes, direction), strength)
+
+    def encode_content(self, images: Tensor, domain: str) -> Tensor:
+        """Map ``(B, 3, H, W)`` in [-1, 1] to ``(B, C, H / 4, W / 4)``; 4 divides H and W."""
+        raise NotImplementedError
+
+    def encode_style(self, images: Tensor, domain: str) -> Tensor:
+        """Map ``(B, 3, H, W)`` in [-1, 1], at least 16 pixels a side, to ``(B, code_size)``."""
+        raise NotImplementedError
+
+    def decode(self, content_code: Tensor, style_code: Tensor, domain: str) -> Tensor:
+        """Map what the encoders gave to ``(B, 3, H, W)`` in [-1, 1] of ``domain``."""
+        raise NotImplementedError
+
+    def encoded(self, content: Tensor, direction: Direction) -> Tensor:
+        """The content code of a photo; see :meth:`Coded.encoded`."""
+        with autocast(content.device, self.precision):
+            return self.encode_content(2 * content - 1, direction[0])
+
+    def decoded(self, content_code: Tensor, code: Tensor, direction: Direction) -> Tensor:
+        """One translation ``(1, 3, H, W)`` in [0, 1]; see :meth:`Coded.decoded`."""
+        with autocast(content_code.device, self.precision):
+            made = self.decode(content_code, code, direction[-1])
+        return 0.5 + 0.5 * made.float()
+
+    def code_of(self, style: Tensor, direction: Direction = "AtoB") -> Tensor:
+        """The code of a style picture in whole hundredths; see :meth:`Coded.code_of`.
+
+        Codes far longer than any that is drawn are shortened. Training never decoded such ones,
+        and pictures of a third kind have them.
+        """
+        shorter = min(style.shape[2:])
+        if shorter < SMALLEST:
+            style = F.interpolate(style, scale_factor=SMALLEST / shorter, mode="bilinear")
+        found = self.encode_style(2 * style - 1, direction[-1])
+        found = found * (LONGEST / found.norm(dim=1, keepdim=True).clamp(min=LONGEST))
+        return self.code_from_text(self.text_from_code(found))
 
 
 def sample(seed: int, count: int, size: int) -> Tensor:

@@ -12,19 +12,16 @@ every block by 1×1 convolutions (``feature``, where they do: cats and dogs).
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from zoo.codes import Coded, CodeText, Samples
-from zoo.method import Content, Direction, Method, Paper, Seed, Strength, Style, both_ways
-from zoo.nn.blocks import autocast, conv
+from zoo.codes import CodedTranslation
+from zoo.method import Paper
+from zoo.nn.blocks import conv
 from zoo.nn.translation import InstanceNorm, Residual, block, enlarge
 
-LONGEST = 5.0  # of a code of a picture; two in a thousand normal codes of eight are longer
-SMALLEST = 64  # of a style picture in pixels; the encoder halves it four times
 Mode = Literal["concat", "feature"]
 
 
@@ -200,7 +197,7 @@ class Domain(nn.Module):
         self.generator = kind(config)
 
 
-class DRIT(Method, Coded):
+class DRIT(CodedTranslation):
     """Both kinds of picture in one checkpoint."""
 
     name = "drit"
@@ -223,75 +220,31 @@ class DRIT(Method, Coded):
 
     def __init__(self, config: DRITConfig = DRITConfig()) -> None:
         super().__init__(config)
-        self.code_size = config.code_size
         self.networks = nn.ModuleDict({domain: Domain(config) for domain in ("A", "B")})
         self.content_shared = Residual(4 * config.width, bias=config.published)
         self.generator_shared = (
             Residual(4 * config.width, bias=config.published) if config.mode == "concat" else None
         )
 
-    @classmethod
-    def offers(cls, config: DRITConfig) -> dict[str, list[tuple[str, Any]]]:
-        """The directions by the names of the domains."""
-        return both_ways(config.domains)
-
-    @classmethod
-    def style_of(cls, config: DRITConfig) -> str:
-        """The two kinds of picture."""
-        return " ↔ ".join(config.domains)
-
-    def forward(
-        self,
-        content: Content,
-        style: Style | None = None,
-        *,
-        direction: Direction = "AtoB",
-        samples: Samples = 4,
-        strength: Strength = 1.0,
-        seed: Seed = 0,
-        code: CodeText = "",
-    ) -> Tensor:
-        """Translate ``content``: as the code or the style picture says, else by the seeds.
-
-        Raises InputError when the code is none, or given beside a style picture.
-        """
-        codes = self.chosen(seed, samples, code, style, direction)
-        return torch.lerp(content, self.render(content, codes, direction), strength)
-
-    def encoded(self, content: Tensor, direction: Direction) -> Tensor:
-        """The content code of a photo; see :meth:`Coded.encoded`."""
-        with autocast(content.device, self.precision):
-            return self.encode_content(2 * content - 1, direction[0])
-
-    def decoded(self, content_code: Tensor, code: Tensor, direction: Direction) -> Tensor:
-        """One translation ``(1, 3, H, W)`` in [0, 1]; see :meth:`Coded.decoded`."""
-        with autocast(content_code.device, self.precision):
-            made = self.decode(content_code, code, direction[-1])
-        return 0.5 + 0.5 * made.float()
-
-    def code_of(self, style: Tensor, direction: Direction = "AtoB") -> Tensor:
-        """The mean attribute of a picture in whole hundredths; see :meth:`Coded.code_of`.
-
-        Differs from the paper: codes far longer than any that is drawn are shortened. Training
-        never decoded such ones, and pictures of a third kind have them.
-        """
-        shorter = min(style.shape[2:])
-        if shorter < SMALLEST:
-            style = F.interpolate(style, scale_factor=SMALLEST / shorter, mode="bilinear")
-        found, _ = self.encode_attribute(2 * style - 1, direction[-1])
-        found = found * (LONGEST / found.norm(dim=1, keepdim=True).clamp(min=LONGEST))
-        return self.code_from_text(self.text_from_code(found))
-
     def encode_content(self, images: Tensor, domain: str) -> Tensor:
         """Map ``(B, 3, H, W)`` in [-1, 1] to ``(B, 4w, H / 4, W / 4)``; 4 divides H and W."""
         return self.content_shared(self.networks[domain].content_encoder(images))  # type: ignore[operator]
+
+    def encode_style(self, images: Tensor, domain: str) -> Tensor:
+        """The mean attributes of pictures.
+
+        Differs from the paper: codes of style pictures that are far longer than any that is drawn
+        are shortened.
+        """
+        found, _ = self.encode_attribute(images, domain)
+        return found
 
     def encode_attribute(self, images: Tensor, domain: str) -> tuple[Tensor, Tensor | None]:
         """What :class:`AttributeEncoder` of ``domain`` gives."""
         return self.networks[domain].attribute_encoder(images)  # type: ignore[operator]
 
-    def decode(self, content: Tensor, attribute: Tensor, domain: str) -> Tensor:
+    def decode(self, content_code: Tensor, style_code: Tensor, domain: str) -> Tensor:
         """Map contents and attributes to pictures ``(B, 3, H, W)`` in [-1, 1] of ``domain``."""
         if self.generator_shared is not None:
-            content = self.generator_shared(content)
-        return self.networks[domain].generator(content, attribute)  # type: ignore[operator]
+            content_code = self.generator_shared(content_code)
+        return self.networks[domain].generator(content_code, style_code)  # type: ignore[operator]

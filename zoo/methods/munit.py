@@ -11,19 +11,16 @@ code into a mean and a deviation for every channel of its residual blocks.
 """
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.codes import Coded, CodeText, Samples
-from zoo.method import Content, Direction, Method, Paper, Seed, Strength, Style, both_ways
-from zoo.nn.blocks import Doubled, autocast, conv, instance_norm
+from zoo.codes import CodedTranslation
+from zoo.method import Paper
+from zoo.nn.blocks import Doubled, conv, instance_norm
 from zoo.nn.translation import LayerNorm, Residual, block, initialise, spectral
-
-LONGEST = 5.0  # of a code of a picture; two in a thousand normal codes of eight are longer
-SMALLEST = 64  # of a style picture in pixels; the encoder halves it four times
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +149,7 @@ class AutoEncoder(nn.Module):
         return torch.tanh(self.last(self.up(x).float()).float())
 
 
-class MUNIT(Method, Coded):
+class MUNIT(CodedTranslation):
     """Both kinds of picture in one checkpoint."""
 
     name = "munit"
@@ -175,63 +172,26 @@ class MUNIT(Method, Coded):
 
     def __init__(self, config: MUNITConfig = MUNITConfig()) -> None:
         super().__init__(config)
-        self.code_size = config.code_size
         self.networks = nn.ModuleDict({domain: AutoEncoder(config) for domain in ("A", "B")})
         initialise(self, "kaiming")  # here, because bounded weights cannot be drawn anew
         if config.spectral:
             spectral(self)
 
-    @classmethod
-    def offers(cls, config: MUNITConfig) -> dict[str, list[tuple[str, Any]]]:
-        """The directions by the names of the domains."""
-        return both_ways(config.domains)
+    def encode_content(self, images: Tensor, domain: str) -> Tensor:
+        """See :meth:`AutoEncoder.encode_content`."""
+        return self.domain(domain).encode_content(images)
 
-    @classmethod
-    def style_of(cls, config: MUNITConfig) -> str:
-        """The two kinds of picture."""
-        return " ↔ ".join(config.domains)
+    def encode_style(self, images: Tensor, domain: str) -> Tensor:
+        """See :meth:`AutoEncoder.encode_style`.
 
-    def forward(
-        self,
-        content: Content,
-        style: Style | None = None,
-        *,
-        direction: Direction = "AtoB",
-        samples: Samples = 4,
-        strength: Strength = 1.0,
-        seed: Seed = 0,
-        code: CodeText = "",
-    ) -> Tensor:
-        """Translate ``content``: as the code or the style picture says, else by the seeds.
-
-        Raises InputError when the code is none, or given beside a style picture.
+        Differs from the paper: codes of style pictures that are far longer than any that is drawn
+        are shortened.
         """
-        codes = self.chosen(seed, samples, code, style, direction)
-        return torch.lerp(content, self.render(content, codes, direction), strength)
+        return self.domain(domain).encode_style(images)
 
-    def encoded(self, content: Tensor, direction: Direction) -> Tensor:
-        """The content code of a photo; see :meth:`Coded.encoded`."""
-        with autocast(content.device, self.precision):
-            return self.domain(direction[0]).encode_content(2 * content - 1)
-
-    def decoded(self, content_code: Tensor, code: Tensor, direction: Direction) -> Tensor:
-        """One translation ``(1, 3, H, W)`` in [0, 1]; see :meth:`Coded.decoded`."""
-        with autocast(content_code.device, self.precision):
-            made = self.domain(direction[-1]).decode(content_code, code)
-        return 0.5 + 0.5 * made.float()
-
-    def code_of(self, style: Tensor, direction: Direction = "AtoB") -> Tensor:
-        """The code of a style picture in whole hundredths; see :meth:`Coded.code_of`.
-
-        Differs from the paper: codes far longer than any that is drawn are shortened. Training
-        never decoded such ones, and pictures of a third kind have them.
-        """
-        shorter = min(style.shape[2:])
-        if shorter < SMALLEST:
-            style = F.interpolate(style, scale_factor=SMALLEST / shorter, mode="bilinear")
-        found = self.domain(direction[-1]).encode_style(2 * style - 1)
-        found = found * (LONGEST / found.norm(dim=1, keepdim=True).clamp(min=LONGEST))
-        return self.code_from_text(self.text_from_code(found))
+    def decode(self, content_code: Tensor, style_code: Tensor, domain: str) -> Tensor:
+        """See :meth:`AutoEncoder.decode`."""
+        return self.domain(domain).decode(content_code, style_code)
 
     def domain(self, name: str) -> AutoEncoder:
         """The networks of domain ``A`` or ``B``."""
