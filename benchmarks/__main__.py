@@ -39,6 +39,7 @@ class Benchmark:
 ALL = (
     Benchmark("cards"),
     Benchmark("matrix", "", "--size 256x192 --runs 1"),
+    Benchmark("repeat", "", "--methods many_styles,adain --size 96 --runs 1"),
     Benchmark("training", "--steps 1", "--steps 1 --size 64"),
     Benchmark("claims", "", "--steps 10 --rounds 1"),
     Benchmark("inference", "--runs 5", "--runs 1"),

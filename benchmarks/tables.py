@@ -190,6 +190,24 @@ def told_memory(cell: dict[str, Any]) -> str:
     return "–" if cell.get("memory") is None else megabytes(cell["memory"])
 
 
+def repeat(results: dict[str, Any]) -> str:
+    """Two comparisons beside each other."""
+    head = ["checkpoint", "picture", "first time", "second time", "ratio", "figures of quality"]
+    rows: list[list[object]] = []
+    for r in results["rows"]:
+        same = f"all {r['figures']} the same"
+        rows.append(
+            [
+                r["checkpoint"].removeprefix("zoo/"),
+                f"{r['width']}×{r['height']}",
+                *map(duration, r["seconds"]),
+                f"{r['ratio']:.2f}",
+                f"other {', '.join(r['differing'])}" if r["differing"] else same,
+            ]
+        )
+    return table(head, rows) + "\n\n" + on(results)
+
+
 def cards(results: dict[str, Any]) -> str:
     """Quality by card: a table for each kind of measure, a row for each way a checkpoint works."""
     families: dict[tuple[str, bool], dict[tuple[str, str], dict[str, str]]] = {}
@@ -398,6 +416,7 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "colors": (DOCUMENT, colors),
     "matrix": (DOCUMENT, matrix),
     "matrix-gpu": (DOCUMENT, matrix_gpu),
+    "repeat": (DOCUMENT, repeat),
     "cards": (DOCUMENT, cards),
     "yardstick": (DOCUMENT, yardstick),
     "claims": (DOCUMENT, claims),
