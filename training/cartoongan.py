@@ -96,6 +96,10 @@ class CartoonGANRecipe(AdversarialRecipe):
     convs_per_block: Annotated[
         int, Field(ge=1, le=8, description="Convolutions in a residual block.")
     ] = 2
+    look: Annotated[str, Field(description="What people call what it does to a photo.")] = ""
+    skip: Annotated[
+        bool, Field(description="The network adds a change to the photo; for dehazing.")
+    ] = False
     published: Annotated[
         bool, Field(description="The network as published, with its frame and checkerboard.")
     ] = False
@@ -158,12 +162,16 @@ class CartoonGANTrainer(AdversarialTrainer[CartoonGANRecipe]):
             width=recipe.width,
             blocks=recipe.blocks,
             convs_per_block=recipe.convs_per_block,
+            look=recipe.look,
+            skip=recipe.skip,
             published=recipe.published,
         )
         method, back = CartoonGAN(config), Generator(config)
         judge = cartoon(recipe.discriminator_width)
         for network in (method, judge, back):
             initialise(network, scales="uniform")
+        if recipe.skip:  # begins with the photo itself
+            torch.nn.init.normal_(method.generator.last.weight, 0, 1e-3)
         if recipe.spectral:
             spectral(judge)
         self.build(method)

@@ -61,6 +61,19 @@ def test_the_repaired_generator_has_the_same_layers_with_mirrors_and_no_idle_bia
     assert weights(network) == pytest.approx(11.12e6, rel=1e-3)
 
 
+def test_with_a_skip_a_change_is_added_to_the_photo() -> None:
+    method = CartoonGAN(CartoonGANConfig(width=4, blocks=1, skip=True, look="Clear air"))
+    method.eval().requires_grad_(False)
+    content = torch.rand(1, 3, 32, 40)
+    method.generator.last.weight.zero_()
+    method.generator.last.bias.zero_()  # type: ignore[union-attr]
+    same = method(content)
+    torch.testing.assert_close(same, content.clamp(0.005, 0.995))  # black and white give way
+    method.generator.last.bias.fill_(0.5)  # type: ignore[union-attr]
+    assert (method(content) > same).all()
+    assert CartoonGAN.style_of(method.config) == "Clear air"
+
+
 def test_the_discriminator_is_that_of_the_authors_code() -> None:
     network = cartoon()
     assert table(network) == [

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from zoo.method import Content, Method, Paper, Strength
 from zoo.nn.blocks import autocast, conv
-from zoo.nn.translation import InstanceNorm, Residual, block, enlarge
+from zoo.nn.translation import InstanceNorm, Residual, block, enlarge, picture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,8 @@ class CartoonGANConfig:
         width: Channels of the first layer; 64 in the paper.
         blocks: Residual blocks; 8 in the paper.
         convs_per_block: Convolutions in each of them; 2 in the paper.
+        look: What people call what it does to a photo.
+        skip: The network makes a change that is added to the photo, not a whole picture.
         published: The network as published, with transposed convolutions, zeros at the border of
             the resizing layers and biases that the normalisation cancels.
         epsilon: What normalisations add to the variance.
@@ -37,6 +39,8 @@ class CartoonGANConfig:
     width: int = 64
     blocks: int = 8
     convs_per_block: int = 2
+    look: str = ""
+    skip: bool = False
     published: bool = False
     epsilon: float = 1e-5
 
@@ -46,11 +50,13 @@ class Generator(nn.Module):
 
     Differs from the paper: unless ``published`` is set, features are resized before they are
     convolved and every border is a mirror. Transposed convolutions leave a checkerboard, zeros a
-    frame. The layers and all other sizes are the paper's.
+    frame. The layers and all other sizes are the paper's. Nor has the paper ``skip``, which is for
+    restoring: see :func:`zoo.nn.translation.picture`.
     """
 
     def __init__(self, config: CartoonGANConfig) -> None:
         super().__init__()
+        self.skip = config.skip
         w, published = config.width, config.published
 
         def smooth(channels: int) -> nn.Sequential:
@@ -112,7 +118,7 @@ class Generator(nn.Module):
         """
         with autocast(images.device, precision):
             features = self.body(images)
-        return torch.tanh(self.last(features.float()).float())
+        return picture(self.last(features.float()).float(), images if self.skip else None)
 
 
 class CartoonGAN(Method):
@@ -137,6 +143,11 @@ class CartoonGAN(Method):
     def __init__(self, config: CartoonGANConfig = CartoonGANConfig()) -> None:
         super().__init__(config)
         self.generator = Generator(config)
+
+    @classmethod
+    def style_of(cls, config: CartoonGANConfig) -> str:
+        """The look."""
+        return config.look
 
     def forward(self, content: Content, *, strength: Strength = 1.0) -> Tensor:
         """Repaint ``content`` in one pass."""

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from zoo.errors import InputError
 from zoo.method import Content, Direction, Method, Paper, Strength, both_ways
 from zoo.nn.blocks import autocast, conv
-from zoo.nn.translation import Residual, block, enlarge
+from zoo.nn.translation import Residual, block, enlarge, picture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +49,8 @@ class Generator(nn.Module):
     convolved and every border is a mirror. Transposed convolutions leave a checkerboard, zeros a
     frame. The layers and all other sizes are the paper's.
 
-    With ``skip``, which the paper does not have, what the layers make is added to the picture
-    before the last tanh. Between kinds of picture that share their drawing, such as seasons, a
-    small network then keeps every detail instead of having to draw it again.
+    Nor has the paper ``skip``, which is for kinds of picture that share their drawing, such as
+    seasons: see :func:`zoo.nn.translation.picture`.
     """
 
     def __init__(
@@ -79,10 +78,7 @@ class Generator(nn.Module):
         """
         with autocast(images.device, precision):
             features = self.body(images)
-        made = self.last(features.float()).float()
-        if self.skip:  # black and white would need infinite values
-            made = made + images.float().clamp(-0.99, 0.99).atanh()
-        return torch.tanh(made)
+        return picture(self.last(features.float()).float(), images if self.skip else None)
 
 
 class CycleGAN(Method):

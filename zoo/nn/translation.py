@@ -182,6 +182,19 @@ def initialise(
             nn.init.zeros_(module.bias)
 
 
+def picture(made: Tensor, base: Tensor | None = None) -> Tensor:
+    """The last step of a generator, a tanh: ``(B, 3, H, W)`` of any value to [-1, 1].
+
+    Args:
+        made: By the last layer.
+        base: A picture in [-1, 1] that ``made`` is a change of. A small network then keeps every
+            detail of it instead of having to draw it again. No published generator does so.
+    """
+    if base is not None:  # black and white would need infinite values
+        made = made + base.float().clamp(-0.99, 0.99).atanh()
+    return torch.tanh(made)
+
+
 def spectral(network: nn.Module) -> None:
     """Divide every convolution's and linear layer's weights by their largest singular value.
 
