@@ -132,7 +132,8 @@ def publish_compare(site: Site) -> None:
         Args:
             content: The photo to repaint.
             style: The picture whose look to borrow, for the methods that take one.
-            methods: Names of checkpoints, as list_checkpoints tells them; six at most.
+            methods: Names of checkpoints, as list_checkpoints tells them; six at most. The number
+                of one of its paintings may follow: zoo/many-styles:2.
             size: Longer side of the results in pixels; 0 keeps the photo's.
             memory: Whether to run each method once more on a CPU, to measure its peak memory.
 
@@ -154,13 +155,13 @@ def publish_compare(site: Site) -> None:
                 board[number] = moved(board[number], state)
                 yield (
                     None,
-                    [{"checkpoint": cell.one.repo_id, "state": cell.place} for cell in board],
+                    [{"checkpoint": cell.one.name, "state": cell.place} for cell in board],
                 )
             files = [*export(bench, board).values()]
             files += [cell.result.files[0] for cell in board if cell.result]
             yield files, [plain(cell.counted) for cell in board]
 
-    names = [one.repo_id for one in there]
+    names = list(dict.fromkeys(name for one in there for name in (one.repo_id, one.name)))
     several = {"type": "array", "items": {"type": "string", "enum": names}}
     gr.Button(visible=False).click(
         compare,

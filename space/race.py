@@ -6,10 +6,10 @@ goes on.
 
 import logging
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from PIL import Image
 
@@ -20,10 +20,13 @@ from space.tab import Site
 from space.words import say, tell
 from zoo.compare import (
     Bench,
+    Contestant,
     Entry,
     Look,
     Row,
     comparable,
+    contestants_of,
+    find,
     picture,
     takes_style,
     to_csv,
@@ -38,29 +41,13 @@ log = logging.getLogger(__name__)
 
 USUAL = ("many_styles", "johnson", "adain")  # picked at first: quick, and of different kinds
 FILES = {"png": "compare.png", "csv": "compare.csv", "json": "compare.json"}
+DOT = " · "  # between the parts of a title
 MOST = 6  # contestants; each has to wait for its turn again
 RUNS, PATIENCE = 3, 3.0  # timed runs; a method whose first takes more seconds is timed by that
 
 
 def pictures(content: Content, style: Style) -> None:
     """What all methods get."""
-
-
-@dataclass(frozen=True)
-class Contestant:
-    """A checkpoint that can be compared.
-
-    Args:
-        repo_id: Its name.
-        method: What runs it.
-        title: What people read.
-        settings: Of the method, as its tab here has them at first.
-    """
-
-    repo_id: str
-    method: type[Method]
-    title: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,8 +69,13 @@ class Cell:
     @property
     def counted(self) -> Row:
         """Its row in the table; where there is no result, with the reason."""
-        name = self.one.method.name
-        return self.row or Row(method=name, checkpoint=self.one.repo_id, error=self.message)
+        one = self.one
+        return self.row or Row(
+            method=one.method.name,
+            checkpoint=one.repo_id,
+            painting=one.painting,
+            error=self.message,
+        )
 
     @property
     def entry(self) -> Entry:
@@ -98,7 +90,10 @@ Board = tuple[Cell, ...]
 
 
 def contestants(site: Site) -> list[Contestant]:
-    """Every checkpoint of every method that repaints a photo, now."""
+    """Every checkpoint of every method that repaints a photo, with all its paintings, now.
+
+    Settings are those that the method's tab here has at first.
+    """
     found = []
     for tab in site.tabs:
         method = METHODS[tab.name]
@@ -108,8 +103,20 @@ def contestants(site: Site) -> list[Contestant]:
         settings = {"steps": steps.default} if steps else {}
         there = site.runtime.checkpoints(tab.name)
         for listed, title in zip(there, titles(method, there), strict=True):
-            found.append(Contestant(listed.repo_id, method, title, settings))
+            found += [
+                replace(
+                    one,
+                    title=DOT.join(filter(None, (title, one.painting))),
+                    settings=settings | dict(one.settings),
+                )
+                for one in contestants_of(listed)
+            ]
     return found
+
+
+def called(language: str, one: Contestant) -> str:
+    """The title of a contestant in ``language``, as far as its parts are known there."""
+    return DOT.join(say(language, part) for part in one.title.split(DOT))
 
 
 def titles(method: type[Method], there: Sequence[Listed]) -> list[str]:
@@ -121,27 +128,34 @@ def titles(method: type[Method], there: Sequence[Listed]) -> list[str]:
         own = status.short(listed.repo_id).removeprefix(method.name).lstrip("-")
         with suppress(TypeError, ValueError, AttributeError):  # somebody else's config.json
             own = method.style_of(method.Config(**listed.config)) or own
-        found.append(f"{method.title} · {own}" if own else method.title)
+        found.append(f"{method.title}{DOT}{own}" if own else method.title)
     return [
-        title if found.count(title) == 1 else f"{method.title} · {status.short(listed.repo_id)}"
+        title if found.count(title) == 1 else f"{method.title}{DOT}{status.short(listed.repo_id)}"
         for title, listed in zip(found, there, strict=True)
     ]
 
 
 def usual(there: Sequence[Contestant]) -> list[str]:
-    """The checkpoints that are picked at first."""
+    """The names of those that are picked at first."""
     names = [METHODS[name].checkpoint for name in USUAL if name in METHODS]
-    return [one.repo_id for one in there if one.repo_id in names] or [there[0].repo_id]
+    return known(names, there) or [there[0].name]
+
+
+def known(wanted: Iterable[str], there: Sequence[Contestant]) -> list[str]:
+    """The names of the wanted ones that there are, in the order of ``there``."""
+    found = [one.name for name in wanted if (one := find(name, there))]
+    return [one.name for one in there if one.name in found]
 
 
 def starters_of(site: Site, picked: object) -> list[Contestant]:
-    """The picked checkpoints; raises InputError where they cannot be compared."""
+    """Those that are picked; raises InputError where they cannot be compared."""
     there = contestants(site)
     wanted = picked if isinstance(picked, list) else []
     for name in wanted:
-        if not any(one.repo_id == name for one in there):
+        if find(name, there) is None:
             raise InputError("There is no checkpoint “{repo_id}”.", repo_id=str(name)[:80])
-    found = [one for one in there if one.repo_id in wanted]
+    names = known(wanted, there)
+    found = [one for one in there if one.name in names]
     if not found:
         raise InputError("Pick at least one method.")
     if len(found) > MOST:
@@ -246,7 +260,7 @@ def moved(cell: Cell, state: State | Failed) -> Cell:
         look = state.progress
         if look.row and not cell.result:
             cell = replace(cell, result=save(look, "", {}), preview="")
-        row = look.row
+        row = look.row and replace(look.row, painting=cell.one.painting)
         if row and isinstance(state, Finished):
             return replace(cell, place="done", row=replace(row, loading=state.loading))
         return replace(cell, place="working", row=row)

@@ -1,10 +1,10 @@
 """Methods with known faults, for whatever measures methods: slow, hungry, failing."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from zoo import checkpoint
 from zoo.checkpoint import load as load_checkpoint
 from zoo.errors import InputError
+from zoo.form import Control
 from zoo.method import Content, Method, Paper, Step, Style
 from zoo.methods import METHODS
 from zoo.runtime import Listed, Runtime
@@ -28,9 +29,9 @@ class Nothing:
 class Planted(Method):
     summary = "Planted."
     paper = Paper("None", "Nobody", 2026)
-    Config = Nothing
+    Config: ClassVar[Callable[..., Any]] = Nothing
 
-    def __init__(self, config: Nothing = Nothing()) -> None:
+    def __init__(self, config: Any = Nothing()) -> None:
         super().__init__(config)
         self.gain = nn.Parameter(torch.tensor(0.5))
 
@@ -83,7 +84,33 @@ class Broken(Planted):
         raise ZeroDivisionError("a secret")
 
 
-ALL: tuple[type[Planted], ...] = (Quick, Painted, Slow, Hungry, Refusing, Broken)
+@dataclass(frozen=True, kw_only=True)
+class Album:
+    """What the paintings of a planted method are called."""
+
+    paintings: tuple[str, ...] = ("Night", "Noon", "Day")
+
+
+class Several(Planted):
+    """Knows some paintings by heart: each makes the photo brighter than the one before."""
+
+    name, title, checkpoint = "several", "Several", "zoo/several"
+    Config = Album
+
+    def __init__(self, config: Album = Album()) -> None:
+        super().__init__(config)
+
+    @classmethod
+    def offers(cls, config: Album) -> dict[str, list[tuple[str, int]]]:
+        return {"painting": [(word, number) for number, word in enumerate(config.paintings)]}
+
+    def forward(
+        self, content: Content, *, painting: Annotated[int, Control(looks=True)] = 0
+    ) -> Tensor:
+        return content * self.gain * (1 + painting) / len(self.config.paintings)
+
+
+ALL: tuple[type[Planted], ...] = (Quick, Painted, Slow, Hungry, Refusing, Broken, Several)
 
 
 def plant(folder: Path) -> Runtime:

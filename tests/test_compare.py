@@ -24,6 +24,7 @@ from zoo.compare import (
     chosen,
     comparable,
     compare,
+    contestants_of,
     picture,
     plain,
     ranked,
@@ -38,7 +39,7 @@ from zoo.methods.munit import MUNIT
 from zoo.metrics import FIGURES, content_error_vgg19, ssim
 from zoo.nn.vgg import vgg19
 from zoo.pipeline import Progress
-from zoo.runtime import Runtime
+from zoo.runtime import Listed, Runtime
 
 SIZE = (80, 72)
 
@@ -193,9 +194,73 @@ def test_what_can_be_compared(runtime: Runtime) -> None:
     assert not comparable(DCGAN)
     assert takes_style(METHODS["adain"])
     assert not takes_style(METHODS["many_styles"])
-    assert chosen(["quick", "zoo/painted", "zoo/quick"], runtime) == ["zoo/quick", "zoo/painted"]
-    with pytest.raises(InputError, match="There is no method or checkpoint “cubism”"):
-        chosen(["cubism"], runtime)
+    found = chosen(["quick", "zoo/painted", "zoo/quick"], runtime)
+    assert [one.name for one in found] == ["zoo/quick", "zoo/painted"]
+    found = chosen(["several", "zoo/several:2", "several:0", "several:1"], runtime)
+    assert [(one.name, one.painting) for one in found] == [
+        ("zoo/several:0", "Night"),
+        ("zoo/several:2", "Day"),
+        ("zoo/several:1", "Noon"),
+    ]
+    for wrong in ("cubism", "several:3", "several:", "several:noon", "quick:0"):
+        with pytest.raises(InputError, match=f"There is no method or checkpoint “{wrong}”"):
+            chosen([wrong], runtime)
+    with pytest.raises(InputError, match="repaints no photo"):
+        chosen(["dcgan"], runtime)
+
+
+def test_paintings_known_by_heart_take_part_apart(runtime: Runtime) -> None:
+    found = all_of(runtime, "several:2", "quick", "several")
+    rows = [entry.row for entry, _ in found]
+    assert [(row.method, row.painting) for row in rows] == [
+        ("several", "Day"),
+        ("quick", ""),
+        ("several", "Night"),
+    ]
+    assert rows[0].settings["painting"] == 2
+    day, quick, night = (progress.tensors for _, progress in found if progress)
+    assert day.allclose(quick)
+    assert night.allclose(quick / 3)
+    entries = [entry for entry, _ in found]
+    pictures = {"photo 0": photo(*SIZE)}, {"style 0": photo(64, 90, seed=5)}
+    whole, fewer = picture(entries, *pictures), picture(entries[:2], *pictures)
+    assert whole.width * whole.height > fewer.width * fewer.height  # not one cell for both
+
+
+def test_strange_configs_have_no_paintings(runtime: Runtime) -> None:
+    for config in ({"paintings": 3}, {"other": ()}, {"paintings": ("One",)}):
+        (one,) = contestants_of(Listed(repo_id="ada/odd", method="several", config=config))
+        assert (one.name, one.painting, one.settings) == ("ada/odd", "", {})
+
+
+def test_memory_is_measured_once_for_pictures_of_the_same_sizes(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[int] = []
+
+    def growth(work: object) -> Iterator[int | None]:
+        measured.append(len(measured))
+        yield 100 + measured[-1]
+
+    monkeypatch.setattr(memory, "growth", growth)
+    sizes = [(80, 72), (80, 72), (96, 60)]
+    found = compare(
+        runtime,
+        chosen(["painted", "quick"], runtime),
+        {f"photo {i}": photo(*size, seed=i) for i, size in enumerate(sizes)},
+        {f"style {i}": photo(64, side, seed=i) for i, side in enumerate((90, 90, 50))},
+        size=0,
+        runs=0,
+        fetch=runtime.fetch,
+    )
+    peaks: dict[str, list[int | None]] = {"painted": [], "quick": []}
+    for entry, _ in found:
+        assert entry.row.memory_of == "fresh process"
+        peaks[entry.row.method].append(entry.row.memory)
+    assert peaks == {
+        "painted": [100, 100, 101, 100, 100, 101, 102, 102, 103],
+        "quick": [104, 104, 105],
+    }
 
 
 def test_a_fresh_process_grows_by_what_it_needs(caplog: pytest.LogCaptureFixture) -> None:
@@ -222,13 +287,13 @@ def test_the_command_writes_tables_and_pictures(tmp_path: Path) -> None:
     out = tmp_path / "new" / "out"
     done = zoo(
         "compare", "--content", tmp_path / "photo.png", "--style", tmp_path / "style.png",
-        "--methods", "many_styles,adain", "--size", "64", "--runs", "1", "--no-memory",
+        "--methods", "many_styles:2,adain", "--size", "64", "--runs", "1", "--no-memory",
         "--device", "cpu", "--out", out,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in out.iterdir()) == [
         "all.png",
-        "photo_many-styles.png",
+        "photo_many-styles_great-wave-hokusai.png",
         "photo_style_adain.png",
         "table.csv",
         "table.json",

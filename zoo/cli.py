@@ -1,6 +1,7 @@
 """The commands ``list``, ``info``, ``run``, ``compare`` and ``convert``."""
 
 import json
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -113,7 +114,8 @@ def run() -> None:
     "wanted",
     multiple=True,
     required=True,
-    help="Names of methods or checkpoints, with commas between them.",
+    help="Names of methods or checkpoints, with commas between them. Where one has learned several "
+    "paintings, the number of one may follow: many_styles:2.",
 )
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder.")
 @click.option("--size", default=512, show_default=True, help="Longer side in pixels; 0 keeps it.")
@@ -129,7 +131,7 @@ def run() -> None:
     "with_memory",
     default=True,
     show_default=True,
-    help="On a CPU, run each checkpoint once more in a fresh process.",
+    help="On a CPU, run each once more, for each size of pictures, in a fresh process.",
 )
 @click.option("--device", default="auto", show_default=True)
 def compare(
@@ -157,7 +159,7 @@ def compare(
         raise InputError("Size: {size} is outside 0 to {most}.", size=size, most=LARGEST)
     runtime = Runtime(device)
     names = [name.strip() for group in wanted for name in group.split(",") if name.strip()]
-    repo_ids = chosen(names, runtime)
+    contestants = chosen(names, runtime)
     photos, paintings = (
         {name: images.open_picture(path).image for name, path in _named(paths).items()}
         for paths in (contents, styles)
@@ -166,10 +168,11 @@ def compare(
     entries = []
     fetch = runtime.fetch if with_memory else None
     for entry, progress in compared(
-        runtime, repo_ids, photos, paintings, size=size, runs=runs, fetch=fetch
+        runtime, contestants, photos, paintings, size=size, runs=runs, fetch=fetch
     ):
         row = entry.row
         parts = [row.content, row.style, row.checkpoint.removeprefix("zoo/").replace("/", "-")]
+        parts.append(re.sub(r"\W+", "-", row.painting).strip("-").lower())
         name = "_".join(part for part in parts if part)
         click.echo(f"{name}: {row.error or f'{row.seconds:.2f} s'}", err=True)
         if progress:
@@ -205,7 +208,7 @@ def _print_rows(rows: "Iterable[Row]") -> None:
     head = ["checkpoint", "pictures", "seconds", "runs", "load s", "peak MB"]
     table = [[*head, *(figure.title for figure in FIGURES)]]
     for row in rows:
-        cells = [row.checkpoint, " × ".join(name for name in (row.content, row.style) if name)]
+        cells = [row.checkpoint, " × ".join(filter(None, (row.content, row.style, row.painting)))]
         if row.error:
             table.append([*cells, row.error])
             continue

@@ -36,7 +36,7 @@ from zoo.methods import METHODS, get_method
 from zoo.metrics import FIGURES, Reference
 from zoo.nn.vgg import vgg19
 from zoo.pipeline import VERSION, Pipeline, Progress, form_for
-from zoo.runtime import Fetch, Runtime
+from zoo.runtime import Fetch, Listed, Runtime
 from zoo.sheet import Cell, sheet
 
 log = logging.getLogger(__name__)
@@ -55,6 +55,7 @@ class Row:
         style: What the painting is called; "" where the method takes none.
         method: Name of the method.
         checkpoint: Its ``repo_id``.
+        painting: Which of its own paintings, where it has learned several.
         revision: Its commit.
         width: Of the result, in pixels.
         height: Likewise.
@@ -75,6 +76,7 @@ class Row:
     style: str = ""
     method: str
     checkpoint: str
+    painting: str = ""
     revision: str = ""
     width: int = 0
     height: int = 0
@@ -123,6 +125,54 @@ def comparable(method: type[Method]) -> bool:
 def takes_style(method: type[Method]) -> bool:
     """Whether a method needs a painting; one that can do without gets none."""
     return any(one.name == "style" and one.required for one in form_for(method))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contestant:
+    """A checkpoint that takes part, with one of its own paintings where it has learned several.
+
+    Args:
+        repo_id: The checkpoint.
+        method: What runs it.
+        settings: Of the method, where they are not its defaults.
+        painting: What that painting is called; "" where there is no choice.
+        number: The painting's, as text; "" likewise.
+        title: What people read.
+    """
+
+    repo_id: str
+    method: type[Method]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    painting: str = ""
+    number: str = ""
+    title: str = ""
+
+    @property
+    def name(self) -> str:
+        """How it is asked for: ``owner/name``, or ``owner/name:2`` with the painting's number."""
+        return f"{self.repo_id}:{self.number}" if self.number else self.repo_id
+
+
+def contestants_of(listed: Listed) -> list[Contestant]:
+    """A checkpoint as it can take part: once, or once with each painting that it has learned."""
+    method = get_method(listed.method)
+    one = Contestant(repo_id=listed.repo_id, method=method)
+    look = next((known.name for known in form_for(method) if known.control.looks), "")
+    try:
+        offers = method.offers(method.Config(**listed.config)).get(look, ())
+    except (TypeError, ValueError, AttributeError):  # somebody else's config.json
+        offers = ()
+    if len(offers) < 2:
+        return [one]
+    return [
+        replace(one, settings={look: value}, painting=word, number=str(value))
+        for word, value in offers
+    ]
+
+
+def find(name: str, there: Iterable[Contestant]) -> Contestant | None:
+    """Who is called ``name``; a checkpoint's name without a number means its first painting."""
+    return next((one for one in there if name in (one.name, one.repo_id)), None)
 
 
 class Bench:
@@ -299,33 +349,40 @@ def _look(progress: Progress, task: Task, row: Row | None = None) -> Look:
 # ---- many photos, paintings and checkpoints
 
 
-def chosen(wanted: Iterable[str], runtime: Runtime) -> list[str]:
+def chosen(wanted: Iterable[str], runtime: Runtime) -> list[Contestant]:
     """Checkpoints by their own name, or by the name of a method, which means its default.
+
+    Either may be followed by the number of one of its paintings: ``many_styles:2``.
 
     Raises InputError for what is no method and no checkpoint, or cannot be compared on a photo.
     """
-    there = {one.repo_id: one.method for one in runtime.listing()}
-    found = []
+    there = {one.repo_id: one for one in runtime.listing()}
+    found: dict[str, Contestant] = {}
     for name in wanted:
-        repo_id = METHODS[name].checkpoint if name in METHODS else name
-        if repo_id not in there and name not in METHODS:
+        stem, colon, number = name.partition(":")
+        repo_id = METHODS[stem].checkpoint if stem in METHODS else stem
+        listed = there.get(repo_id)
+        if listed is None and stem in METHODS:  # a hub may have it
+            listed = Listed(repo_id=repo_id, method=stem)
+        one = find(f"{repo_id}{colon}{number}", contestants_of(listed)) if listed else None
+        if one is None:
             raise InputError(
                 "There is no method or checkpoint “{name}”. Methods are {known}.",
                 name=name,
                 known=", ".join(key for key, method in METHODS.items() if comparable(method)),
             )
-        method = get_method(there.get(repo_id, name))
-        if not comparable(method):
+        if not comparable(one.method):
             raise InputError(
-                "{method} repaints no photo, so it cannot be compared on one.", method=method.title
+                "{method} repaints no photo, so it cannot be compared on one.",
+                method=one.method.title,
             )
-        found.append(repo_id)
-    return list(dict.fromkeys(found))
+        found[one.name] = one
+    return list(found.values())
 
 
 def compare(
     runtime: Runtime,
-    repo_ids: Sequence[str],
+    contestants: Sequence[Contestant],
     contents: Mapping[str, Source],
     styles: Mapping[str, Source],
     *,
@@ -333,18 +390,18 @@ def compare(
     runs: int = RUNS,
     fetch: Fetch | None = None,
 ) -> Iterator[tuple[Entry, Progress | None]]:
-    """Every checkpoint on every photo, with every painting where it takes one.
+    """Every contestant on every photo, with every painting where it takes one.
 
-    A checkpoint or a combination that fails has its reason in its row, and the others go on.
+    A contestant or a combination that fails has its reason in its row, and the others go on.
 
     Args:
         runtime: Has the checkpoints.
-        repo_ids: Which of them.
+        contestants: Of them.
         contents: Photos by their names.
         styles: Paintings by their names.
         size: Longer side of the results in pixels; 0 keeps the photo's.
         runs: Timed ones, as for :class:`Bench`.
-        fetch: As for :class:`Bench`; a checkpoint's memory is measured on its first combination.
+        fetch: As for :class:`Bench`. Pictures of the same sizes share one measurement of memory.
 
     Yields:
         Each cell of the comparison as it is done, and the result where there is one.
@@ -358,32 +415,37 @@ def compare(
         for content in contents
         for style in (*styles, "")
     }
-    methods = {one.repo_id: one.method for one in runtime.listing()}
-    for repo_id in repo_ids:
-        blank = Row(method=methods.get(repo_id, ""), checkpoint=repo_id)
+    for one in contestants:
+        blank = Row(method=one.method.name, checkpoint=one.repo_id, painting=one.painting)
         began = time.perf_counter()
         try:
-            pipeline = runtime.pipeline(repo_id)
+            pipeline = runtime.pipeline(one.repo_id)
             synchronise(pipeline.device)
         except Exception as error:  # noqa: BLE001 told in its row
             yield Entry(replace(blank, error=_told(error))), None
             continue
         loading: float | None = time.perf_counter() - began
         mine = styles if takes_style(type(pipeline.method)) and styles else ("",)
-        for number, (content, style) in enumerate((c, s) for c in contents for s in mine):
+        peaks: dict[object, dict[str, Any]] = {}  # by the sizes of the pictures
+        for content, style in ((c, s) for c in contents for s in mine):
             bench = benches[content, style]
-            bench.fetch = fetch if number == 0 else None
+            sizes = bench.content.size, bench.style.size if bench.style else None
+            bench.fetch = None if sizes in peaks else fetch
             here = replace(blank, content=content, style=style)
             try:
                 with runtime.turn:
-                    *_, last = bench.work(pipeline)
+                    *_, last = bench.work(pipeline, **one.settings)
             except Exception as error:  # noqa: BLE001 told in its row
                 yield Entry(replace(here, error=_told(error))), None
                 continue
             if last.row is None:
-                raise RuntimeError(f"{repo_id} was not measured")
-            row = replace(last.row, content=content, style=style, loading=loading)
-            yield Entry(row, last.pictures()[0]), last
+                raise RuntimeError(f"{one.name} was not measured")
+            row = replace(
+                last.row, content=content, style=style, painting=one.painting, loading=loading
+            )
+            if row.memory is not None:
+                peaks[sizes] = {"memory": row.memory, "memory_of": row.memory_of}
+            yield Entry(replace(row, **peaks.get(sizes, {})), last.pictures()[0]), last
             loading = None  # of the first only
 
 
@@ -451,17 +513,17 @@ def picture(
 ) -> Image.Image:
     """All results as one picture, each under its method, with what they were made of.
 
-    One photo and at most one painting stand beside the results. Else each checkpoint has a grid of
+    One photo and at most one painting stand beside the results. Else each contestant has a grid of
     its own, a photo in each row and a painting above each column.
 
     Args:
-        entries: The cells, in the order of the checkpoints.
+        entries: The cells, in the order of the contestants.
         contents: Photos by the names in the rows.
         styles: Paintings likewise.
     """
-    groups: dict[str, list[Entry]] = {}
+    groups: dict[tuple[str, str], list[Entry]] = {}
     for entry in entries:
-        groups.setdefault(entry.row.checkpoint, []).append(entry)
+        groups.setdefault((entry.row.checkpoint, entry.row.painting), []).append(entry)
     alone = len(contents) == 1 and len(styles) <= 1
     blocks = []
     if alone:
@@ -469,9 +531,9 @@ def picture(
         blocks = [("Photo", [[Cell(content)]])]
         as_high = content.height / content.width
         blocks += [("Style picture", [[Cell(one, highest=as_high)]]) for one in styles.values()]
-    for repo_id, group in groups.items():
+    for names, group in groups.items():
         method = METHODS.get(group[0].row.method)
-        title = f"{method.title if method else group[0].row.method} · {repo_id}"
+        title = " · ".join(filter(None, (method.title if method else group[0].row.method, *names)))
         found = {(one.row.content, one.row.style): one for one in group}
         mine = [name for name in styles if any(one.row.style == name for one in group)]
         rows = []

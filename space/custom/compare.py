@@ -26,12 +26,13 @@ from space.race import (
     MOST,
     Board,
     Cell,
-    Contestant,
     Failed,
     Race,
     bench_for,
+    called,
     contestants,
     export,
+    known,
     moved,
     pictures,
     starters_of,
@@ -41,7 +42,7 @@ from space.race import (
 from space.tab import PREVIEW_EVERY, Site, Updates
 from space.theme import read
 from space.words import say, spoken, t, tell
-from zoo.compare import Bench, Look
+from zoo.compare import Bench, Contestant, Look
 from zoo.errors import ZooError
 from zoo.form import Form, form_of
 from zoo.metrics import FIGURES
@@ -98,7 +99,7 @@ class CompareTab:
         there = contestants(self.site)
         self.photo = photo.lay_out(NAME, 260)
         self.methods = CheckboxGroup(
-            [(t(one.title), one.repo_id) for one in there],
+            [(t(one.title), one.name) for one in there],
             value=usual(there),
             label=t("Methods"),
             info=t("At most six at once."),
@@ -221,7 +222,9 @@ class CompareTab:
             self.stop: gr.Button(visible=False),
         }
         try:
-            starters = starters_of(site, picked)
+            starters = [
+                replace(one, title=called(language, one)) for one in starters_of(site, picked)
+            ]
             size = self.options.check({"size": size})["size"]
             bench = bench_for(
                 site, starters, content, self.style.read(*style), size, bool(with_memory)
@@ -294,7 +297,7 @@ class CompareTab:
         if not done:
             return updates
         choices = [(say(language, "Photo"), PHOTO)]
-        choices += [(say(language, cell.one.title), cell.one.repo_id) for cell in done]
+        choices += [(cell.one.title, cell.one.name) for cell in done]
         values = [value for _, value in (choices[1:] if len(done) > 1 else choices)][:2]
         for side, value in zip(self.sides, values, strict=True):
             updates[side] = gr.Dropdown(choices=choices, value=value)
@@ -314,8 +317,8 @@ class CompareTab:
     def lay_over(self, board: Board, left: object, right: object) -> tuple[Any, Any]:
         """Two of the pictures in the slider, by the checkpoints that made them."""
         done = [cell for cell in board if cell.result and cell.result.there]
-        paths = {cell.one.repo_id: cell.result.files[0] for cell in done if cell.result}
-        titles = {cell.one.repo_id: cell.one.title for cell in done}
+        paths = {cell.one.name: cell.result.files[0] for cell in done if cell.result}
+        titles = {cell.one.name: cell.one.title for cell in done}
         if before := next((cell.result.before for cell in done if cell.result), None):
             paths[PHOTO], titles[PHOTO] = before, "Photo"
         if left not in paths or right not in paths:  # they were deleted after an hour
@@ -326,12 +329,11 @@ class CompareTab:
         """When the page has loaded: what there is now, and what its link asks for."""
         there = contestants(self.site)
         language = spoken(request)
-        choices = [(say(language, one.title), one.repo_id) for one in there]
+        choices = [(called(language, one), one.name) for one in there]
         asked = dict(request.query_params)
         if asked.get("tab") != NAME:
             return [gr.CheckboxGroup(choices=choices), gr.skip(), gr.skip()]
-        wanted = asked.get("methods", "").split(",")
-        picked = [one.repo_id for one in there if one.repo_id in wanted][:MOST] or usual(there)
+        picked = known(asked.get("methods", "").split(","), there)[:MOST] or usual(there)
         usable = settings_from(self.form, asked)
         style: Any = self.style.show(usable["style"])[0] if "style" in usable else gr.skip()
         return [
@@ -360,7 +362,7 @@ def doing(language: str, number: int, total: int, one: Contestant, state: State 
         "{number} of {total}: {method}",
         number=number + 1,
         total=total,
-        method=say(language, one.title),
+        method=one.title,
     )
     if isinstance(state, Working) and isinstance(state.progress, Look):
         look = state.progress
@@ -384,7 +386,7 @@ def draw_cells(language: str, board: Board, bench: Bench) -> str:
 
 
 def _cell(language: str, cell: Cell) -> str:
-    title = html.escape(say(language, cell.one.title))
+    title = html.escape(cell.one.title)
     words = {
         "waiting": say(language, "Waiting"),
         "working": say(language, "Working…"),
@@ -457,7 +459,7 @@ def draw_table(language: str, board: Board) -> str:
 
 
 def _row(language: str, cell: Cell) -> str:
-    title = html.escape(say(language, cell.one.title))
+    title = html.escape(cell.one.title)
     head = f'<th scope="row" role="rowheader" data-key="method" data-value="{title}">{title}</th>'
     if cell.row is None:
         words = html.escape(cell.message)

@@ -18,11 +18,12 @@ from space.custom import compare
 from space.custom.compare import CompareTab
 from space.hub import Shelf
 from space.pictures import EXAMPLES
-from space.race import USUAL, Board, contestants, titles, usual
+from space.race import USUAL, Board, called, contestants, titles, usual
 from space.tab import Site
 from tests import planted
 from tests.space.conftest import Visit, only, serving, wait_until
 from tests.space.test_site import violations
+from zoo.compare import Contestant
 from zoo.methods.adain import AdaIN
 from zoo.methods.johnson import Johnson
 from zoo.methods.many_styles import ManyStyles
@@ -146,6 +147,35 @@ def test_stop_keeps_what_is_done(tab: CompareTab, photo: Path) -> None:
     assert page[tab.sides[1]].value == "zoo/quick"
 
 
+def test_a_checkpoint_takes_part_with_several_of_its_paintings(
+    tab: CompareTab, photo: Path
+) -> None:
+    page = press(tab, photo, "several:2", "quick", "several")
+    board = board_of(tab, page)
+    assert [(cell.one.name, cell.place) for cell in board] == [
+        ("zoo/quick", "done"),
+        ("zoo/several:0", "done"),
+        ("zoo/several:2", "done"),
+    ]
+    assert "Several · Day" in page[tab.cells]
+    assert "Several · Day" in page[tab.table]
+    _, night, day = (cell.result.files[0] for cell in board if cell.result)
+    assert tab.lay_over(board, "zoo/several:2", "zoo/several:0") == (
+        (day, night),
+        ["Several · Day", "Several · Night"],
+    )
+    table = Path(page[tab.files["json"]].value["path"]).read_text("utf-8")
+    rows = json.loads(table)["rows"]
+    assert [row["painting"] for row in rows] == ["", "Night", "Day"]
+    assert [row["settings"].get("painting") for row in rows] == [None, 0, 2]
+
+
+def test_a_title_is_told_part_by_part() -> None:
+    one = Contestant(repo_id="a/b", method=ManyStyles, title="Many styles · Great Wave (Hokusai)")
+    assert called("en", one) == one.title
+    assert called("zh-TW", one).endswith(" · 神奈川沖浪裏（北齋）")
+
+
 def test_any_two_can_be_laid_over_each_other(tab: CompareTab, photo: Path) -> None:
     page = press(tab, photo, "quick", "painted")
     board = board_of(tab, page)
@@ -167,6 +197,7 @@ def test_any_two_can_be_laid_over_each_other(tab: CompareTab, photo: Path) -> No
     [
         ([], {}, "Pick at least one method."),
         (["cubism"], {}, "There is no checkpoint “zoo/cubism”."),
+        (["several:3"], {}, "There is no checkpoint “zoo/several:3”."),
         (["painted"], {"style": None}, "Add a style picture."),
         (["quick"], {"size": 10**6}, "Size: 1000000 is outside 0 to 2048."),
     ],
@@ -198,6 +229,9 @@ def test_a_link_brings_methods_size_and_style_along(tab: CompareTab) -> None:
     assert (methods.value, size) == (["zoo/slow"], 256)
     assert style["__type__"] == "update"
     assert "value" not in style
+    asked = {"tab": "compare", "methods": "zoo/several:1,zoo/several,zoo/several:9"}
+    methods, *_ = tab.arrive(SimpleNamespace(**vars(REQUEST) | {"query_params": asked}))  # type: ignore[arg-type]
+    assert methods.value == ["zoo/several:0", "zoo/several:1"]
 
 
 def test_checkpoints_are_named_by_what_tells_them_apart(site: Site) -> None:
@@ -221,6 +255,8 @@ def test_the_endpoint_gives_pictures_and_the_table(
         assert [row["method"] for row in table] == ["painted", "refusing"]
         assert table[0]["seconds"] > 0
         assert table[1]["error"] == "This photo is not to my taste."
+        _, table = client.predict(**given, methods=["zoo/several:1"])
+        assert [(row["checkpoint"], row["painting"]) for row in table] == [("zoo/several", "Noon")]
         files, table = client.predict(**given)  # the usual methods, and no painting
         assert [row["checkpoint"] for row in table] == ["zoo/quick"]
         for wrong, sentence in (
