@@ -28,7 +28,7 @@ import click
 from PIL import Image
 from torchvision.utils import make_grid
 
-from training import thumbnails
+from training import halves, thumbnails
 from training.loop import CHECKPOINT, METRICS, RECIPE, RUN, write
 from training.recipe import Recipe
 from zoo import card, checkpoint, images
@@ -82,7 +82,7 @@ def publish(
 
     Raises:
         CheckpointError: The run saved nothing yet, its files are damaged, or the weights have a
-            fault that the recipe's gate finds.
+            fault that the recipe's gate finds, or do not give the pictures of full precision.
         InputError: A sample picture cannot be used.
     """
     recipe, facts = _read(run / RECIPE), _read(run / RUN)
@@ -95,6 +95,8 @@ def publish(
         photos = [images.to_tensor(images.open_picture(path).image) for path in contents]
         more = {"run": run} if "run" in inspect.signature(gate).parameters else {}
         metrics = (*metrics, *gate(method, photos, settings, **more))
+    if tried := asked(method, contents, styles, size, options or {}, vary or {}):
+        metrics = (*metrics, halves.compare(run, method, tried))
     if neighbours := getattr(trainer, "neighbours", None):
         # Beside the run and not in the checkpoint: training pictures may not be free to be shown.
         buffer = io.BytesIO()
@@ -215,6 +217,34 @@ def code_version() -> str:
     return VERSION
 
 
+def asked(
+    method: Method,
+    contents: Sequence[Path],
+    styles: Sequence[Path],
+    size: int,
+    options: Mapping[str, Any],
+    vary: Mapping[str, Sequence[Any]],
+) -> list[dict[str, Any]]:
+    """Inputs of some of the samples: every photo and every row at least once."""
+    if "content" not in form_of(type(method).forward).by_name:
+        return [{"seed": 0, "samples": 8}]
+    if not contents:
+        return []
+    rows = rows_of(styles, vary)
+    return [
+        {"content": contents[n % len(contents)], "size": size, **options, **rows[n % len(rows)]}
+        for n in range(max(len(contents), len(rows)))
+    ]
+
+
+def rows_of(styles: Sequence[Path], vary: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """What is particular to each row of samples."""
+    rows: list[dict[str, Any]] = [{"style": style} for style in styles] or [{}]
+    for name, values in vary.items():
+        rows = [row | {name: value} for row in rows for value in values]
+    return rows
+
+
 def samples(
     method: Method,
     contents: Sequence[Path],
@@ -230,9 +260,7 @@ def samples(
     """
     pipeline = Pipeline(method)
     side = size // 2
-    rows: list[dict[str, Any]] = [{"style": style} for style in styles] or [{}]
-    for name, values in vary.items():
-        rows = [row | {name: value} for row in rows for value in values]
+    rows = rows_of(styles, vary)
     cells: dict[tuple[int, int], Image.Image] = {}
     for column, path in enumerate(contents):
         cells[0, column + bool(styles)] = images.open_picture(path).image

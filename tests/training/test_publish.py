@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -54,7 +55,10 @@ def test_a_run_becomes_a_checkpoint_with_a_card(
     assert all(len(data.sha256) == 64 for data in facts.datasets)
     assert facts.recipe == json.loads((out / "recipe.json").read_text())
     assert "photos" not in facts.recipe
-    assert facts.metrics == (metric,)
+    assert facts.metrics[0] == metric
+    assert facts.metrics[1].name == "Half precision, largest difference from full precision"
+    assert 0 < facts.metrics[1].value < 0.5
+    assert facts.metrics[1].data == "2 sample pictures"
     assert "3 steps of 2 pictures, where the full recipe makes 160000" in facts.limits[0]
     assert facts.limits[1:] == ("It is a toy.",)
     assert any("untouched photo" in sentence for sentence in facts.departures)
@@ -65,6 +69,41 @@ def test_a_run_becomes_a_checkpoint_with_a_card(
     loaded = checkpoint.load(out)
     trained = checkpoint.load(run / "checkpoint")
     assert all(torch.equal(loaded.state_dict()[k], v) for k, v in trained.state_dict().items())
+
+
+@pytest.mark.parametrize("factor", [1.5, float("nan")])
+def test_weights_that_lost_too_much_are_refused(
+    factor: float, run: Path, photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    method = checkpoint.load(run / "checkpoint")
+    assert isinstance(method, AdaIN)
+    next(method.decoder.parameters()).mul_(factor)
+    checkpoint.save(method, run / "checkpoint", torch.float16)
+    shown: dict[str, Any] = {
+        "contents": sorted(photos.iterdir())[:1],
+        "styles": sorted(paintings.iterdir())[:1],
+    }
+    with pytest.raises(CheckpointError, match="Half precision changes the pictures"):
+        publish(run, tmp_path / "published", "zoo/toy", size=48, **shown)
+    assert not (tmp_path / "published").exists()
+
+
+def test_full_precision_is_looked_for_in_the_run(
+    run: Path, photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    shown: dict[str, Any] = {
+        "contents": sorted(photos.iterdir())[:1],
+        "styles": sorted(paintings.iterdir())[:1],
+    }
+    state = torch.load(run / "state.pt", weights_only=True)
+    lost = "module.decoder.conv1_1.weight"
+    del state["shared"]["averaged"][lost]
+    torch.save(state, run / "state.pt")
+    with pytest.raises(CheckpointError, match=r"no weights for decoder\.conv1_1\.weight"):
+        publish(run, tmp_path / "published", "zoo/toy", size=48, **shown)
+    (run / "state.pt").write_bytes(b"torn")
+    with pytest.raises(CheckpointError, match="no state of a training"):
+        publish(run, tmp_path / "published", "zoo/toy", size=48, **shown)
 
 
 def test_publishing_again_keeps_nothing_of_the_old_card(run: Path, tmp_path: Path) -> None:

@@ -1,0 +1,101 @@
+"""Half precision: what ships has half the bits that were trained, and must give the same picture.
+
+Both are run in float32, so that nothing but the rounding of the weights is compared.
+"""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+from pickle import PickleError
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from training.loop import STATE
+from zoo.card import Metric
+from zoo.errors import CheckpointError
+from zoo.method import Method
+from zoo.pipeline import Pipeline
+
+MOST = 2.0  # levels of 255 that a value may be off by
+# What share of the values may be off by more. Whitening divides by the roots of small eigenvalues,
+# so single pixels of FastPhotoStyle follow any rounding, also that of another processor.
+BEYOND = {"fast_photo_style": 0.001}
+PREFIX = "module."  # how an averaged model names its parts
+OF_THE_MOMENT = ("running_mean", "running_var", "num_batches_tracked")
+
+
+def original(run: Path, method: Method) -> Method:
+    """A copy of ``method`` with the weights that ``run`` has saved in full precision.
+
+    Statistics of batch normalisations are those of ``method``: a run keeps them of the weights of
+    its last step, not of their average.
+
+    Raises CheckpointError when they cannot be read or do not fit.
+    """
+    path = run / STATE
+    full = deepcopy(method)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        weights = {
+            name.removeprefix(PREFIX): value
+            for name, value in state["shared"]["averaged"].items()
+            if name.startswith(PREFIX) and not name.endswith(OF_THE_MOMENT)
+        }
+        left = set(full.load_state_dict(weights, strict=False).missing_keys)
+    except (OSError, RuntimeError, LookupError, EOFError, PickleError) as error:
+        raise CheckpointError(
+            "{path} is no state of a training, or a damaged one ({reason}).",
+            path=path,
+            reason=error,
+        ) from error
+    if lost := sorted(name for name in left if not name.endswith(OF_THE_MOMENT)):
+        raise CheckpointError(
+            "{path} has no weights for {names}.", path=path, names=", ".join(lost)
+        )
+    return full
+
+
+def compare(run: Path, method: Method, inputs: Sequence[Mapping[str, Any]]) -> Metric:
+    """How far results of ``method`` are from those of full precision, at the worst pixel.
+
+    Args:
+        run: Folder of the run that made it.
+        method: With the weights to ship.
+        inputs: What a pipeline gets, a picture each; at least one.
+
+    Raises CheckpointError when values are further apart than :data:`MOST`, but for the share that
+    :data:`BEYOND` allows.
+    """
+    full = original(run, method)
+    largest = 0.0
+    for one in inputs:
+        apart = 255 * (result(method, one) - result(full, one)).abs()
+        beyond = 1 - (apart <= MOST).float().mean().item()  # NaN is beyond as well
+        if beyond > BEYOND.get(method.name, 0.0):
+            raise CheckpointError(
+                "Half precision changes the pictures: by up to {found} levels of 255, let pass "
+                "{most}. Train with smaller weights, or ship more bits.",
+                found=f"{apart.max().item():.2f}",
+                most=MOST,
+            )
+        largest = max(largest, apart.max().item())
+    return Metric(
+        name="Half precision, largest difference from full precision",
+        value=float(f"{largest:.3g}"),
+        features="levels of 255",
+        data=f"{len(inputs)} sample pictures",
+        better="lower",
+    )
+
+
+def result(method: Method, inputs: Mapping[str, Any]) -> Tensor:
+    """What a method makes, in float32: ``(B, 3, H, W)`` in [0, 1]."""
+    pipeline = Pipeline(method)
+    usual, method.precision = method.precision, torch.float32
+    try:
+        *_, last = pipeline.stream(**inputs)
+    finally:
+        method.precision = usual
+    return last.tensors.clamp(0, 1)
