@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from tests.training.toys import recipe_of, run_in, trainer_of
+from tests.training.toys import moved_by_a_step, recipe_of, run_in, trainer_of
 from training.drit import DRITTrainer, content_judge
 from zoo.methods.drit import Mode
 from zoo.nn.translation import Norm
@@ -70,13 +70,7 @@ def test_a_step_moves_all_sides_and_breaks_no_graph(
         batch_size=3,
     )  # fmt: skip
     sides = (made.method, made.content_judge, *made.judges.values())
-    before = [[p.detach().clone() for p in side.parameters()] for side in sides]
-    with torch.autograd.set_detect_anomaly(True):
-        losses = made.step()
-    assert all(torch.isfinite(loss) for loss in losses.values())
-    for side, old in zip(sides, before, strict=True):
-        moved = [not torch.equal(p, q) for p, q in zip(side.parameters(), old, strict=True)]
-        assert sum(moved) > 0.9 * len(moved)
+    assert min(moved_by_a_step(made, sides)) > 0.9
 
 
 def test_the_regression_of_drawn_codes_leaves_the_attribute_encoders_alone(

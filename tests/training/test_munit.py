@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from tests.training.toys import recipe_of, run_in, trainer_of
+from tests.training.toys import moved_by_a_step, recipe_of, run_in, trainer_of
 from training.codes import Prior, gate, guided_to_random, mode_seeking, spread, steadiness
 from training.data import pack
 from training.munit import MUNITRecipe, MUNITTrainer
@@ -47,14 +47,8 @@ def test_a_step_moves_both_sides_and_breaks_no_graph(
     photos: Path, paintings: Path, tmp_path: Path, changes: dict[str, object]
 ) -> None:
     made = trainer(photos, paintings, tmp_path / "run", **changes)
-    sides: tuple[nn.Module, ...] = (made.method, made.judge_a, made.judge_b)
-    before = [[p.detach().clone() for p in side.parameters()] for side in sides]
-    with torch.autograd.set_detect_anomaly(True):
-        losses = made.step()
-    assert all(torch.isfinite(loss) for loss in losses.values())
-    for side, old in zip(sides, before, strict=True):
-        moved = [not torch.equal(p, q) for p, q in zip(side.parameters(), old, strict=True)]
-        assert sum(moved) >= 0.8 * len(moved)  # a hinge may leave a fresh last bias where it is
+    # A hinge may leave a fresh last bias where it is.
+    assert min(moved_by_a_step(made, (made.method, made.judge_a, made.judge_b))) >= 0.8
     bounded = [m for m in made.method.modules() if parametrize.is_parametrized(m)]
     assert bool(bounded) == bool(changes.get("spectral_generators"))
     assert made.sample().shape == (2 * 5 * made.columns, 3, 32, 32)

@@ -4,13 +4,13 @@ import multiprocessing
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from training.loop import Trainer, fit
 from training.recipe import Recipe, Run
@@ -143,3 +143,16 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def moved_by_a_step(trainer: Trainer[Any], sides: Sequence[nn.Module]) -> list[float]:
+    """The share of the parameters of each side that one step changes; its losses are finite."""
+    before = [[p.detach().clone() for p in side.parameters()] for side in sides]
+    with torch.autograd.set_detect_anomaly(True):
+        losses = trainer.step()
+    assert all(torch.isfinite(loss) for loss in losses.values())
+    shares = []
+    for side, old in zip(sides, before, strict=True):
+        moved = [not torch.equal(p, q) for p, q in zip(side.parameters(), old, strict=True)]
+        shares.append(sum(moved) / len(moved))
+    return shares
