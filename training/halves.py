@@ -19,8 +19,8 @@ from zoo.method import Method
 from zoo.pipeline import Pipeline
 
 MOST = 2.0  # levels of 255 that a value may be off by
-# What share of the values may be off by more. FastPhotoStyle whitens four times in a row, dividing by
-# the roots of small eigenvalues: that makes much of little rounding, at single pixels up to 5 levels.
+# What share of the values may be off by more. FastPhotoStyle whitens four times in a row and so
+# divides by the roots of small eigenvalues, which makes much of little rounding at single pixels.
 BEYOND = {"fast_photo_style": 0.002}
 PREFIX = "module."  # how an averaged model names its parts
 OF_THE_MOMENT = ("running_mean", "running_var", "num_batches_tracked")
