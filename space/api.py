@@ -23,11 +23,11 @@ from space.race import (
     moved,
     pictures,
     starters_of,
-    unexpected,
     usual,
 )
 from space.results import save
-from space.tab import Site
+from space.site import Site
+from space.status import unexpected
 from space.words import spoken, tell
 from zoo.compare import plain
 from zoo.errors import InputError, ZooError

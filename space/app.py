@@ -8,8 +8,9 @@ from space.custom import CUSTOM
 from space.hub import Shelf
 from space.jobs import LONGEST_QUEUE, Lane
 from space.race import contestants
+from space.site import Site
 from space.speed import Speed
-from space.tab import Site, Tab
+from space.tab import Tab
 from zoo.methods import METHODS
 from zoo.runtime import Runtime
 

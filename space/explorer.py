@@ -14,7 +14,7 @@ from space.controls import Entry, entry
 from space.pictures import PAINTINGS, picture_box
 from space.plans import MOST_PICKED, Model
 from space.sheet import Sheet
-from space.tab import Site
+from space.site import Site
 from space.words import t
 from zoo.form import Field
 

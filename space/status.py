@@ -1,12 +1,16 @@
 """What stands under the result: progress while it is made, and how it was made."""
 
 import html
+import logging
+import uuid
 from typing import Any
 
 from space.jobs import Loading, State, Waiting, Working
 from space.words import say, tell
 from zoo.hub.cache import Transfer
 from zoo.pipeline import Progress
+
+log = logging.getLogger(__name__)
 
 FIRST_USE = 0.1  # seconds of loading from which on they are told
 
@@ -101,3 +105,15 @@ def alert(words: str) -> str:
 def short(repo_id: str) -> str:
     """A checkpoint's name as people read it: ours go without their owner."""
     return repo_id.removeprefix("zoo/")
+
+
+def unexpected(language: str) -> str:
+    """What to tell of an error that is nobody's mistake; the log has the same reference."""
+    reference = uuid.uuid4().hex[:8]
+    log.exception("reference %s", reference)
+    return say(
+        language,
+        "Something went wrong on our side and your picture was not changed. Please try again; if "
+        "it happens again, report reference {reference}.",
+        reference=reference,
+    )

@@ -14,7 +14,7 @@ from space.jobs import Finished, Job, Working
 from space.plans import MOST_FRAMES, MOST_PICKED, Model, model_of, models, stops_of, way_of
 from space.results import save
 from space.sheet import animate
-from space.tab import Site
+from space.site import Site
 from space.words import spoken
 from zoo.explore import Series, draw
 from zoo.form import Field, Form, form_of

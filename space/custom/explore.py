@@ -36,9 +36,8 @@ from space.plans import (
     plan_sum,
     plan_way,
 )
-from space.race import unexpected
 from space.sheet import Drawing, Sheet, animate, keep, placed, served
-from space.tab import Site, Updates
+from space.site import Site, Updates
 from space.words import say, spoken, tell
 from zoo.errors import InputError, ZooError
 from zoo.explore import Series, draw
@@ -163,7 +162,7 @@ class ExploreTab(Explorer):
             except ZooError as error:
                 yield idle | {self.status: "", where: status.alert(tell(language, error))}
             except Exception:  # noqa: BLE001 logged with its reference
-                yield idle | {self.status: "", where: status.alert(unexpected(language))}
+                yield idle | {self.status: "", where: status.alert(status.unexpected(language))}
             finally:
                 job.stop()
                 if site.running.get(key) is job:

@@ -13,7 +13,7 @@ from space.components import Dropdown
 from space.controls import GLUE
 from space.hub import Shelf, download
 from space.pictures import served
-from space.tab import Site, Updates
+from space.site import Site, Updates
 from space.words import say, spoken, t, tell
 from zoo.card import is_thumbnail
 from zoo.errors import ZooError

@@ -20,7 +20,7 @@ from space.explorer import NAME
 from space.hub import Shelf
 from space.jobs import Job
 from space.sheet import Drawing, Sheet
-from space.tab import Site
+from space.site import Site
 from tests.space.conftest import PAINTING, PHOTO, Visit, only, serving
 from tests.space.test_site import violations
 from zoo import checkpoint

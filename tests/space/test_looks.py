@@ -100,18 +100,18 @@ def test_stop_keeps_the_styles_that_are_done(runtime: Runtime) -> None:
     site = share(runtime)
     build_app(runtime, site)
     tab = next(tab for tab in site.tabs if tab.name == "many_styles")
-    values = [getattr(part, "value", None) for part in tab.inputs]
-    values[tab.inputs.index(tab.photo)] = str(PHOTO)
-    size = next(one for one in tab.entries if one.field.name == "size")
-    values[tab.inputs.index(size.components[0])] = 64
+    values = [getattr(part, "value", None) for part in tab.inputs.components]
+    values[tab.inputs.components.index(tab.photo)] = str(PHOTO)
+    size = next(one for one in tab.inputs.entries if one.field.name == "size")
+    values[tab.inputs.components.index(size.components[0])] = 64
     visitor: Any = SimpleNamespace(cookies={}, headers={}, session_hash="a")
     results: list[Result] = []
     said = ""
-    for updates in tab.run_all(visitor, [], "zoo/many-styles", *values):
-        results = updates.get(tab.results, results)
-        said = updates.get(tab.status, said)
+    for updates in tab.work.run_all(visitor, [], "zoo/many-styles", *values):
+        results = updates.get(tab.stage.results, results)
+        said = updates.get(tab.stage.status, said)
         if results and len(results[0].files) == 2:
-            tab.halt(visitor)
+            tab.work.halt(visitor)
     (result,) = results
     done = len(result.files)
     assert 2 <= done < 16
@@ -122,8 +122,8 @@ def test_stop_keeps_the_styles_that_are_done(runtime: Runtime) -> None:
     assert all(
         one and (one["width"], one["settings"]["second_share"]) == (64, 0) for one in records
     )
-    assert updates[tab.go].interactive
-    assert updates[tab.every].interactive
+    assert updates[tab.work.go].interactive
+    assert updates[tab.choice.every].interactive
 
 
 @pytest.mark.browser

@@ -89,15 +89,16 @@ def test_uploads_come_before_paint_and_neither_goes_into_a_link(registered: None
     tab = Tab(share(Runtime("cpu")), NAME)
     with gr.Blocks():
         tab.build()
-    entries = {one.field.name: one for one in tab.entries}
+    entries = {one.field.name: one for one in tab.inputs.entries}
     one = entries["content_regions"]
     address = png(Image.new("RGB", (20, 20)))
     assert one.read({"content_regions": address}, "/own.png") == "/own.png"
     assert isinstance(one.read({"content_regions": address}, None), bytes)
     assert one.read({"content_regions": ""}, None) is None
-    assert tab.board not in tab._link_inputs()
+    linked, _ = tab.inputs.link(tab.name, tab.choice.picked)
+    assert tab.board not in linked
     for name in ("content_regions", "style_regions"):
-        assert not set(entries[name].components) & set(tab._link_inputs())
+        assert not set(entries[name].components) & set(linked)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ from torch import Tensor
 from space.app import build_app, share
 from space.components import Dropdown, Number, Radio, SafeImage, Slider
 from space.controls import parsed, written
-from space.tab import Site, Tab
+from space.site import Site
+from space.tab import Tab
 from zoo.errors import InputError
 from zoo.form import Control
 from zoo.method import Content, Method, Paper, Seed, Style
@@ -91,7 +92,7 @@ def request(**cookies: str) -> Any:
 
 def test_every_kind_of_field_gets_its_control(site: Site) -> None:
     tab = tab_of(site, "everything")
-    kinds = {one.field.name: type(one.components[-1]) for one in tab.entries}
+    kinds = {one.field.name: type(one.components[-1]) for one in tab.inputs.entries}
     assert kinds["content"] is kinds["style"] is SafeImage
     assert kinds["samples"] is Slider
     assert kinds["direction"] is Radio
@@ -107,7 +108,7 @@ def test_every_kind_of_field_gets_its_control(site: Site) -> None:
 
 def test_an_optional_style_can_be_left_out(site: Site) -> None:
     tab = tab_of(site, "everything")
-    style = next(one for one in tab.entries if one.field.name == "style")
+    style = next(one for one in tab.inputs.entries if one.field.name == "style")
     assert style.read("", None) is None
     assert style.read("turner-venice", None).endswith("turner-venice.jpg")
     assert style.read("turner-venice", "/own.jpg") == "/own.jpg"
@@ -116,8 +117,8 @@ def test_an_optional_style_can_be_left_out(site: Site) -> None:
 
 def test_the_values_of_the_page_pass_the_form(site: Site) -> None:
     for tab in site.tabs:
-        values = [getattr(part, "value", None) for part in tab.inputs]
-        inputs = tab.read(values)
+        values = [getattr(part, "value", None) for part in tab.inputs.components]
+        inputs = tab.inputs.read(values)
         pictures = {one.name: "a.jpg" for one in tab.form if one.required and one.is_picture}
         checked = tab.form.check(inputs | pictures)
         for one in tab.form:
@@ -127,10 +128,10 @@ def test_the_values_of_the_page_pass_the_form(site: Site) -> None:
 
 def test_missing_pictures_are_named_and_others_are_not_needed(site: Site) -> None:
     with pytest.raises(InputError, match="Add a photo first"):
-        tab_of(site, "everything").check({})
+        tab_of(site, "everything").inputs.check({})
     with pytest.raises(InputError, match="Add a style picture"):
-        tab_of(site, "gatys").check({"content": "a.jpg"})
-    tab_of(site, "fromnothing").check({})
+        tab_of(site, "gatys").inputs.check({"content": "a.jpg"})
+    tab_of(site, "fromnothing").inputs.check({})
 
 
 def test_recall_opens_the_tab_and_sets_what_fits(site: Site) -> None:
@@ -138,9 +139,9 @@ def test_recall_opens_the_tab_and_sets_what_fits(site: Site) -> None:
     updates = site.recall(
         "everything", "zoo/unknown", {"samples": "99", "direction": "BtoA", "shares": "1,2"}
     )
-    values = {one.field.name: updates.get(one.components[0]) for one in tab.entries}
+    values = {one.field.name: updates.get(one.components[0]) for one in tab.inputs.entries}
     assert (values["samples"], values["direction"], values["shares"]) == (12, "BtoA", "1, 2")
-    assert tab.checkpoint not in updates
+    assert tab.choice.picked not in updates
     assert site.recall("nowhere", None, {"samples": 1}) == {}
 
 
@@ -152,8 +153,8 @@ def test_results_can_be_sent_to_other_tabs_that_take_a_photo(site: Site, tmp_pat
     made.write_bytes(b"x")
     updates = gatys.send_on("everything", str(made))
     assert updates[other.photo] == str(made)
-    assert gatys.send_on("gatys", str(made)) == {gatys.send: None}
-    assert gatys.send_on("everything", None) == {gatys.send: None}
+    assert gatys.send_on("gatys", str(made)) == {gatys.stage.send: None}
+    assert gatys.send_on("everything", None) == {gatys.stage.send: None}
 
 
 def test_long_runs_on_a_cpu_are_announced_with_a_measured_time(site: Site) -> None:
@@ -192,10 +193,10 @@ def test_a_batch_is_shown_as_a_gallery(site: Site) -> None:
     )  # fmt: skip
     made = Progress(number=1, total=1, tensors=torch.rand(5, 3, 64, 64), record=record)
     saved = save(made, "", {})
-    updates = tab._present(saved)
+    updates = tab.stage.present(saved)
     assert len(saved.files) == 5
-    assert updates[tab.many].visible
-    assert not updates[tab.slider].visible
+    assert updates[tab.stage.many].visible
+    assert not updates[tab.stage.slider].visible
 
 
 @pytest.mark.parametrize(
@@ -256,7 +257,7 @@ def test_another_checkpoint_offers_what_it_has(monkeypatch: pytest.MonkeyPatch) 
     site = share(runtime)
     build_app(runtime, site)
     tab = tab_of(site, "named")
-    painter = tab.entries[0].components[0]
+    painter = tab.inputs.entries[0].components[0]
     assert isinstance(painter, Dropdown)
     assert [value for _, value in painter.choices] == [0, 1, 2]
     painters, ways = tab.rename(request(), "zoo/second", 2, "back")
@@ -265,4 +266,4 @@ def test_another_checkpoint_offers_what_it_has(monkeypatch: pytest.MonkeyPatch) 
     assert ways["choices"] == [("To Klimt", "there"), ("Back", "back")]
     assert ways["value"] == "back"
     assert tab.rename(request(), "zoo/first", 1, "there")[0]["value"] == 1
-    assert tab.offers("zoo/odd") == {}
+    assert tab.choice.offers("zoo/odd") == {}
