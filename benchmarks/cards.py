@@ -61,16 +61,22 @@ def row_of(name: str, facts: CardFacts) -> dict[str, Any]:
 
 
 def first(metrics: Sequence[Metric]) -> list[Metric]:
-    """Those that were measured on the same pictures as the first: gates use a few of their own."""
-    return [metric for metric in metrics if metric.data == metrics[0].data]
+    """Those measured on the same pictures as the first, each way: gates use a few of their own."""
+    data = {"": metrics[0].data}
+    return [m for m in metrics if m.data == data.setdefault(direction_of(m.name), m.data)]
+
+
+def direction_of(name: str) -> str:
+    """AtoB or BtoA at the end of a figure's name; "" where there is none."""
+    last = name.rpartition(", ")[2]
+    return last if last in ("AtoB", "BtoA") else ""
 
 
 def photo_of(name: str, metrics: Sequence[Metric]) -> Metric | None:
     """The same figure of the untouched photo, by what cards call it."""
-    stem, comma, direction = name.rpartition(", ")
     called = [f"{name} of the photo", f"{name}, of the photo", f"{name} of the untouched photos"]
-    if comma:
-        called.append(f"{stem} of the untouched, {direction}")
+    if direction := direction_of(name):
+        called.append(f"{name.removesuffix(direction)[:-2]} of the untouched, {direction}")
     return next((metric for metric in metrics if metric.name in called), None)
 
 

@@ -156,3 +156,22 @@ def test_claims_are_answered_only_by_what_there_is(tmp_path: Path) -> None:
     total, step = claims[0].found
     assert (total.value, step.value) == (100.0, 2.0)
     assert claims[2].found == [Found("KID, AtoB", 0.3, "", 1.0)]
+
+
+def test_the_figures_of_gates_are_not_taken_for_those_of_a_benchmark() -> None:
+    def told(name: str, data: str) -> Metric:
+        return Metric(name=name, value=1.0, data=data)
+
+    ways = [
+        told("KID, AtoB", "56 pictures"),
+        told("KID of the untouched, AtoB", "56 pictures"),
+        told("KID, BtoA", "55 pictures"),
+    ]
+    of_gates = [
+        told("Checkerboard, AtoB", "4 photos"),
+        told("Checkerboard, BtoA", "4 photos"),
+        told("Half precision", "4 sample pictures"),
+    ]
+    assert cards.first(ways + of_gates) == ways
+    assert cards.photo_of("KID, AtoB", ways) == ways[1]
+    assert cards.photo_of("KID, BtoA", ways) is None
