@@ -4,7 +4,6 @@ A board is what the site knows of such a comparison: a cell for each method, whi
 goes on.
 """
 
-import logging
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -16,7 +15,7 @@ from PIL import Image
 from space import status
 from space.jobs import Finished, Job, State, Stopped, Working
 from space.results import Result, folder, save
-from space.tab import Site
+from space.site import Site
 from space.words import say, tell
 from zoo.compare import (
     Bench,
@@ -36,8 +35,6 @@ from zoo.errors import InputError, ZooError
 from zoo.method import Content, Method, Style
 from zoo.methods import METHODS
 from zoo.runtime import Listed
-
-log = logging.getLogger(__name__)
 
 USUAL = ("many_styles", "johnson", "adain")  # picked at first: quick, and of different kinds
 FILES = {"png": "compare.png", "csv": "compare.csv", "json": "compare.json"}
@@ -235,7 +232,7 @@ class Race:
                 except ZooError as error:
                     yield number, Failed(tell(self._language, error))
                 except Exception:  # noqa: BLE001 logged with its reference
-                    yield number, Failed(unexpected(self._language))
+                    yield number, Failed(status.unexpected(self._language))
         finally:
             self.stop()
 
@@ -279,15 +276,3 @@ def export(bench: Bench, board: Sequence[Cell]) -> dict[str, str]:
     styles = {"": bench.style} if bench.style else {}
     picture(entries, {"": bench.content}, styles).save(paths["png"])
     return {kind: str(path) for kind, path in paths.items()}
-
-
-def unexpected(language: str) -> str:
-    """What to tell of an error that is nobody's mistake; the log has the same reference."""
-    reference = uuid.uuid4().hex[:8]
-    log.exception("reference %s", reference)
-    return say(
-        language,
-        "Something went wrong on our side and your picture was not changed. Please try again; if "
-        "it happens again, report reference {reference}.",
-        reference=reference,
-    )

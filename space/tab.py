@@ -13,12 +13,10 @@ from space.controls import GLUE, Entry, entry
 from space.inputs import Inputs
 from space.links import record_in, settings_from
 from space.results import Result
-from space.site import Site as Site
-from space.site import Updates as Updates
+from space.site import Site, Updates
 from space.stage import Stage
 from space.status import plain
 from space.words import say, spoken, t
-from space.work import PREVIEW_EVERY as PREVIEW_EVERY
 from space.work import Work
 from zoo.methods import METHODS
 from zoo.pipeline import form_for

@@ -36,12 +36,12 @@ from space.race import (
     moved,
     pictures,
     starters_of,
-    unexpected,
     usual,
 )
-from space.tab import PREVIEW_EVERY, Site, Updates
+from space.site import Site, Updates
 from space.theme import read
 from space.words import say, spoken, t, tell
+from space.work import PREVIEW_EVERY
 from zoo.compare import Bench, Contestant, Look
 from zoo.errors import ZooError
 from zoo.form import Form, form_of
@@ -248,7 +248,7 @@ class CompareTab:
             for updates, last in self._follow(race, starters, language):
                 yield updates | idle if last else updates
         except Exception:  # noqa: BLE001 logged with its reference
-            yield idle | {self.status: "", self.note: status.alert(unexpected(language))}
+            yield idle | {self.status: "", self.note: status.alert(status.unexpected(language))}
         finally:
             race.stop()
             if self.running.get(visitor) is race:

@@ -19,7 +19,7 @@ from space.custom.compare import CompareTab
 from space.hub import Shelf
 from space.pictures import EXAMPLES
 from space.race import USUAL, Board, called, contestants, titles, usual
-from space.tab import Site
+from space.site import Site
 from tests import planted
 from tests.space.conftest import Visit, only, serving, wait_until
 from tests.space.test_site import violations
