@@ -148,7 +148,8 @@ def picture(item: Field, elem_id: str) -> Entry:
         return own or (str(example.path) if example else None)
 
     def shown(value: Any) -> tuple[Any, ...]:
-        return (value, None) if preset(item.name, value) else (gr.skip(), gr.skip())
+        known = value == "" or preset(item.name, value)
+        return (value, None) if known else (gr.skip(), gr.skip())
 
     return Entry(item, (pick, box), read, shown)
 

@@ -23,7 +23,7 @@ NOTHING = object()
 def settings_from(form: Form, given: Mapping[str, Any]) -> dict[str, Any]:
     """The usable part of ``given``: fields of ``form`` with values inside their bounds.
 
-    Pictures come in as the name of an example, never as a file.
+    Pictures come in as the name of an example, never as a file; "" takes one away.
     """
     read = {field.name: value_of(field, given[field.name]) for field in form if field.name in given}
     return {name: value for name, value in read.items() if value is not NOTHING}
@@ -34,7 +34,8 @@ def value_of(field: Field, given: Any) -> Any:
     try:
         match field.kind:
             case "picture":
-                return given if preset(field.name, given) else NOTHING
+                none = given == "" and not field.required
+                return given if none or preset(field.name, given) else NOTHING
             case "pictures":
                 return NOTHING
             case "bool":

@@ -111,6 +111,12 @@ def contestants(site: Site) -> list[Contestant]:
     return found
 
 
+def sorted_out(there: Sequence[Contestant]) -> tuple[list[Contestant], list[Contestant]]:
+    """Every checkpoint once, with the first of its paintings; and with all its others."""
+    firsts = [one for one in there if find(one.repo_id, there) is one]
+    return firsts, [one for one in there if one not in firsts]
+
+
 def called(language: str, one: Contestant) -> str:
     """The title of a contestant in ``language``, as far as its parts are known there."""
     return DOT.join(say(language, part) for part in one.title.split(DOT))

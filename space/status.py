@@ -63,7 +63,7 @@ def bar(words: str, share: float | None = None) -> str:
 
 
 def done(language: str, progress: Progress, loading: float) -> str:
-    """Seconds, device, size, checkpoint@revision, seed, precision: always in this order."""
+    """Seconds, device, size, checkpoint@revision, code or seed, precision: in this order."""
     record = progress.record
     if record is None:
         raise ValueError("only a finished result has a status line")
@@ -80,7 +80,9 @@ def done(language: str, progress: Progress, loading: float) -> str:
     parts = [html.escape(first), f"{record.width}×{record.height} px"]
     name = f"{short(record.checkpoint)}@{record.revision[:8]}"
     parts.append(f"<code>{html.escape(name)}</code>")
-    if "seed" in record.settings:
+    if code := record.settings.get("code"):
+        parts.append(f"{html.escape(say(language, 'Code'))} <code>{html.escape(code)}</code>")
+    elif "seed" in record.settings:
         parts.append(html.escape(say(language, "seed {seed}", seed=record.settings["seed"])))
     if record.precision != "fp32":
         parts.append(html.escape(record.precision))

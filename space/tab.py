@@ -197,7 +197,12 @@ class Tab:
         return {send: None}
 
     def recall(self, checkpoint: Any, settings: Mapping[str, Any]) -> Updates:
-        """Updates that bring settings back; pictures stay, but for examples."""
+        """Updates that bring settings back; pictures stay, but for examples.
+
+        A code takes the place of a style picture: it may be the code of one.
+        """
+        if settings.get("code"):
+            settings = {**settings, "style": ""}
         updates = self.inputs.show(settings)
         if self.choice.named(checkpoint):
             updates |= self.choice.now(checkpoint)

@@ -10,7 +10,7 @@ code itself and not a copy of it.
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Self
 
 import torch
@@ -173,6 +173,14 @@ class CodedTranslation(Method, Coded):
     def style_of(cls, config: Any) -> str:
         """The two kinds of picture."""
         return " ↔ ".join(config.domains)
+
+    def settled(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """With the code of the style picture in its place."""
+        style, text, direction = (arguments.get(key) for key in ("style", "code", "direction"))
+        if style is None:
+            return arguments
+        code = self.chosen(0, 1, text or "", style, direction or "AtoB")
+        return {**arguments, "style": None, "code": self.text_from_code(code)}
 
     def forward(
         self,

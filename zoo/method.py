@@ -113,6 +113,14 @@ class Method(nn.Module):
         """What to call the one style that a checkpoint has learned; "" where it tells none."""
         return ""
 
+    def settled(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The arguments that ``forward`` gets, and the record of how a result was made.
+
+        A method may put into words here what a picture among them says, for a record has no
+        pictures: whoever gives those words again gets the same result.
+        """
+        return arguments
+
     @classmethod
     def from_pretrained(
         cls,

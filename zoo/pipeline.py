@@ -241,7 +241,8 @@ class Pipeline:
         for name, group in tensors.items():
             mine, styles = styles[: len(group)], styles[len(group) :]
             arguments[name] = mine if self.form.by_name[name].kind == "pictures" else mine[0]
-        result = self.method(**arguments)
+        settled = self.method.settled(arguments)
+        result = self.method(**settled)
         last = None
         for step in [Step(result, 1, 1)] if isinstance(result, Tensor) else result:
             made = step.images
@@ -264,7 +265,9 @@ class Pipeline:
             method=self.method.name,
             checkpoint=self.checkpoint,
             revision=self.revision,
-            settings={f.name: values[f.name] for f in self.form if not f.is_picture},
+            settings={
+                f.name: settled.get(f.name, values[f.name]) for f in self.form if not f.is_picture
+            },
             width=last.tensors.shape[3],
             height=last.tensors.shape[2],
             seconds=round(time.perf_counter() - started, 3),

@@ -35,6 +35,7 @@ from space.race import (
     known,
     moved,
     pictures,
+    sorted_out,
     starters_of,
     usual,
 )
@@ -97,15 +98,27 @@ class CompareTab:
 
     def _build_inputs(self) -> None:
         there = contestants(self.site)
+        firsts, others = sorted_out(there)
         self.photo = photo.lay_out(NAME, 260)
         self.methods = CheckboxGroup(
-            [(t(one.title), one.name) for one in there],
+            [(t(one.title), one.name) for one in firsts],
             value=usual(there),
             label=t("Methods"),
             info=t("At most six at once."),
             elem_id=f"{NAME}-methods",
             elem_classes="sz-methods",
         )
+        with gr.Accordion(
+            t("More paintings"), open=False, visible=bool(others), elem_id=f"{NAME}-more"
+        ) as self.folder:
+            self.paintings = CheckboxGroup(
+                [(t(one.title), one.name) for one in others],
+                value=[],
+                label=t("More paintings"),
+                show_label=False,
+                elem_id=f"{NAME}-paintings",
+                elem_classes="sz-methods",
+            )
         self.style = entry(self.form.by_name["style"], NAME)
         with gr.Group(elem_classes="sz-controls"):
             self.size = entry(self.form.by_name["size"], NAME)
@@ -184,7 +197,7 @@ class CompareTab:
         self.photo.wire(site.last_photo)
         self.go.click(
             self.run,
-            [self.photo.box, self.methods, *self.size.components, self.memory,
+            [self.photo.box, self.methods, self.paintings, *self.size.components, self.memory,
              *self.style.components],
             [self.go, self.stop, self.note, site.last_photo, *shown],
             show_progress="hidden",
@@ -196,9 +209,12 @@ class CompareTab:
         self.stop.click(self.halt, None, None, **GLUE)
         for side in self.sides:
             side.input(self.lay_over, [self.board, *self.sides], [self.slider, self.names], **GLUE)
-        linked = [self.methods, self.size.components[0], self.style.components[0]]
-        page.load(self.arrive, None, linked, **GLUE)
-        usually = json.dumps([NAME, ["methods", "size", "style"], [one.value for one in linked]])
+        linked = [
+            self.methods, self.paintings, self.size.components[0], self.style.components[0]
+        ]  # fmt: skip
+        page.load(self.arrive, None, [*linked, self.folder], **GLUE)
+        names = ["methods", "paintings", "size", "style"]
+        usually = json.dumps([NAME, names, [one.value for one in linked]])
         self.link.click(
             None, linked, None, js=f"(...values) => sz.copyLink({usually}, values)", **GLUE
         )
@@ -210,6 +226,7 @@ class CompareTab:
         request: gr.Request,
         content: str | None,
         picked: Any,
+        paintings: Any,
         size: Any,
         with_memory: bool,
         *style: Any,
@@ -222,8 +239,11 @@ class CompareTab:
             self.stop: gr.Button(visible=False),
         }
         try:
+            names = [
+                name for group in (picked, paintings) if isinstance(group, list) for name in group
+            ]
             starters = [
-                replace(one, title=called(language, one)) for one in starters_of(site, picked)
+                replace(one, title=called(language, one)) for one in starters_of(site, names)
             ]
             size = self.options.check({"size": size})["size"]
             bench = bench_for(
@@ -329,18 +349,26 @@ class CompareTab:
         """When the page has loaded: what there is now, and what its link asks for."""
         there = contestants(self.site)
         language = spoken(request)
-        choices = [(called(language, one), one.name) for one in there]
+        firsts, others = (
+            [(called(language, one), one.name) for one in group] for group in sorted_out(there)
+        )
         asked = dict(request.query_params)
+        offered = firsts, others
+        here: dict[str, Any] = {"visible": bool(others)}
         if asked.get("tab") != NAME:
-            return [gr.CheckboxGroup(choices=choices), gr.skip(), gr.skip()]
-        picked = known(asked.get("methods", "").split(","), there)[:MOST] or usual(there)
+            methods, paintings = (gr.CheckboxGroup(choices=group) for group in offered)
+            return [methods, paintings, gr.skip(), gr.skip(), gr.Accordion(**here)]
+        wanted = f"{asked.get('methods', '')},{asked.get('paintings', '')}".split(",")
+        picked = known(wanted, there)[:MOST] or usual(there)
+        methods, paintings = (
+            gr.CheckboxGroup(choices=group, value=[name for _, name in group if name in picked])
+            for group in offered
+        )
+        if paintings.value:
+            here["open"] = True
         usable = settings_from(self.form, asked)
         style: Any = self.style.show(usable["style"])[0] if "style" in usable else gr.skip()
-        return [
-            gr.CheckboxGroup(choices=choices, value=picked),
-            usable.get("size", gr.skip()),
-            style,
-        ]
+        return [methods, paintings, usable.get("size", gr.skip()), style, gr.Accordion(**here)]
 
 
 def small(progress: Progress) -> str:

@@ -148,6 +148,24 @@ def test_a_walk_leads_through_codes_and_seeds(client: Client) -> None:
     assert pixels_of(again[0]) == pixels_of(files[1])
 
 
+@pytest.mark.parametrize("name", ["munit", "drit"])
+def test_the_code_of_a_style_picture_is_told_and_gives_the_same_result(
+    client: Client, name: str
+) -> None:
+    ours = {"content": handle_file(PHOTO), "size": 64, "api_name": f"/{name}"}
+    (guided,), record = client.predict(style=handle_file(PAINTING), **ours)
+    code = record["settings"]["code"]
+    assert len(code.split()) == 8
+    with Image.open(guided) as picture:
+        assert json.loads(picture.info["parameters"])["settings"]["code"] == code
+    (again,), _ = client.predict(code=code, **ours)
+    assert pixels_of(again) == pixels_of(guided)
+    _, drawn = client.predict(**ours)
+    assert drawn["settings"]["code"] == ""
+    with pytest.raises(AppError, match="there is a style picture as well"):
+        client.predict(style=handle_file(PAINTING), code=code, **ours)
+
+
 def test_a_mixture_heeds_its_weights(client: Client) -> None:
     ours = {"content": handle_file(PHOTO), "size": 64, "checkpoint": "zoo/munit-chinese"}
     stops = ["1 0 0 0 0 0 0 0", "0 1 0 0 0 0 0 0"]

@@ -73,7 +73,7 @@ def press(
     page: dict[Any, Any] = {}
     picked = [f"zoo/{name}" for name in names]
     content = str(photo) if photo else None
-    for updates in tab.run(REQUEST, content, picked, size, False, None, style):
+    for updates in tab.run(REQUEST, content, picked, [], size, False, None, style):
         page |= updates
         if stop_at and stop_at in str(page.get(tab.cells, "")):
             tab.halt(REQUEST)
@@ -225,13 +225,27 @@ def test_six_at_once(tab: CompareTab, photo: Path, monkeypatch: pytest.MonkeyPat
 
 def test_a_link_brings_methods_size_and_style_along(tab: CompareTab) -> None:
     asked = {"tab": "compare", "methods": "zoo/slow,zoo/none", "size": "256", "style": "../x"}
-    methods, size, style = tab.arrive(SimpleNamespace(**vars(REQUEST) | {"query_params": asked}))  # type: ignore[arg-type]
-    assert (methods.value, size) == (["zoo/slow"], 256)
+    methods, paintings, size, style, folder = tab.arrive(
+        SimpleNamespace(**vars(REQUEST) | {"query_params": asked})  # type: ignore[arg-type]
+    )
+    assert (methods.value, paintings.value, size) == (["zoo/slow"], [], 256)
     assert style["__type__"] == "update"
     assert "value" not in style
-    asked = {"tab": "compare", "methods": "zoo/several:1,zoo/several,zoo/several:9"}
-    methods, *_ = tab.arrive(SimpleNamespace(**vars(REQUEST) | {"query_params": asked}))  # type: ignore[arg-type]
-    assert methods.value == ["zoo/several:0", "zoo/several:1"]
+    asked = {"tab": "compare", "methods": "zoo/several", "paintings": "zoo/several:1,zoo/several:9"}
+    methods, paintings, *_, folder = tab.arrive(
+        SimpleNamespace(**vars(REQUEST) | {"query_params": asked})  # type: ignore[arg-type]
+    )
+    assert (methods.value, paintings.value) == (["zoo/several:0"], ["zoo/several:1"])
+    assert folder.open
+
+
+def test_each_checkpoint_stands_once_in_the_list_and_its_other_paintings_below(
+    tab: CompareTab,
+) -> None:
+    listed = [str(name) for _, name in tab.methods.choices]
+    assert len(listed) == len({name.partition(":")[0] for name in listed})
+    assert "zoo/several:0" in listed
+    assert [name for _, name in tab.paintings.choices] == ["zoo/several:1", "zoo/several:2"]
 
 
 def test_checkpoints_are_named_by_what_tells_them_apart(site: Site) -> None:

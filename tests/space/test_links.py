@@ -10,6 +10,7 @@ from PIL import Image, PngImagePlugin
 
 from space.links import record_in, settings_from
 from zoo.methods.gatys import Gatys
+from zoo.methods.munit import MUNIT
 from zoo.pipeline import form_for
 
 FORM = form_for(Gatys)
@@ -30,6 +31,7 @@ FORM = form_for(Gatys)
         ({"style_weights": "2,1"}, {"style_weights": [2.0, 1.0]}),
         ({"style_weights": [0.5] * 99}, {"style_weights": [0.5] * 16}),
         ({"style": "turner-venice"}, {"style": "turner-venice"}),
+        ({"style": ""}, {}),  # Gatys cannot do without
         ({"style": "/etc/passwd", "content": "photo.jpg", "more_styles": ["a"]}, {}),
         ({"seed": "nan", "steps": "inf", "size": "", "style_weight": None}, {}),
         ({"__class__": 1, "method": "x", "lang": "en"}, {}),
@@ -40,6 +42,10 @@ def test_only_what_fits_the_form_comes_through(
     given: Mapping[str, Any], usable: dict[str, Any]
 ) -> None:
     assert settings_from(FORM, given) == usable
+
+
+def test_a_style_picture_that_is_optional_can_be_taken_away() -> None:
+    assert settings_from(form_for(MUNIT), {"style": "", "content": ""}) == {"style": ""}
 
 
 def test_what_comes_through_passes_the_form() -> None:

@@ -107,3 +107,10 @@ def test_the_first_use_and_notices_are_told_and_escaped() -> None:
     assert "Done in 3.10 s (2.26 s of it downloading and loading) on &lt;b&gt; ·" in line
     assert "“&lt;i&gt;.gif”" in line
     assert "seed" not in line
+
+
+def test_a_code_is_told_in_place_of_the_seed() -> None:
+    line = done("en", progress(settings={"seed": 7, "code": "0.5 -1"}), 0.0)
+    assert "Code <code>0.5 -1</code>" in line
+    assert "seed" not in line
+    assert "seed 7" in done("en", progress(settings={"seed": 7, "code": ""}), 0.0)

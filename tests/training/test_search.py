@@ -10,21 +10,9 @@ from zoo import checkpoint
 from zoo.errors import InputError
 
 FLAGS = [
-    "--steps",
-    "3",
-    "--batch-size",
-    "1",
-    "--size",
-    "32",
-    "--load-size",
-    "40",
-    "--style-size",
-    "40",
-    "--width",
-    "4",
-    "--precision",
-    "fp32",
-]  # noqa: E501
+    *("--steps", "3", "--batch-size", "1", "--width", "4", "--precision", "fp32"),
+    *("--size", "32", "--load-size", "40", "--style-size", "40"),
+]
 
 
 def test_the_strongest_that_holds_the_photo_is_chosen() -> None:
