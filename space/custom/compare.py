@@ -360,11 +360,12 @@ class CompareTab:
             return [methods, paintings, gr.skip(), gr.skip(), gr.Accordion(**here)]
         wanted = f"{asked.get('methods', '')},{asked.get('paintings', '')}".split(",")
         picked = known(wanted, there)[:MOST] or usual(there)
+        chosen = [[name for _, name in group if name in picked] for group in offered]
         methods, paintings = (
-            gr.CheckboxGroup(choices=group, value=[name for _, name in group if name in picked])
-            for group in offered
+            gr.CheckboxGroup(choices=group, value=value)
+            for group, value in zip(offered, chosen, strict=True)
         )
-        if paintings.value:
+        if chosen[1]:
             here["open"] = True
         usable = settings_from(self.form, asked)
         style: Any = self.style.show(usable["style"])[0] if "style" in usable else gr.skip()
