@@ -147,12 +147,12 @@ OF_PAIRS: dict[tuple[str, str], dict[str, Any]] = {
 }  # fmt: skip
 
 
-def _johnson(name: str, style: str, weight: float) -> Job:
+def _johnson(name: str, style: str, weight: float, **flags: Any) -> Job:
     return Job(
         name=f"johnson-{name}",
         recipe="johnson",
         data={"photos": "photos", "style": f"styles/{style}.jpg"},
-        flags=BY_HEART | {"average": 0.98, "style_weight": weight},
+        flags=BY_HEART | {"average": 0.99, "style_weight": weight} | flags,
         steps=6000,
         measure=("Gatys objective",),
         judge="quality",
@@ -212,10 +212,10 @@ ANY_STYLE: dict[str, Any] = {
     "styles": ("paintings/van-gogh-bouquet", "paintings/hiroshige-river", "paintings/redon-vase"),
 }
 JOBS: tuple[Job, ...] = (
-    _johnson("great-wave", "hokusai_great-wave", 12.0),
-    _johnson("sunflowers", "van-gogh_twelve-sunflowers", 8.0),
-    _johnson("the-kiss", "klimt_the-kiss", 12.0),
-    _johnson("udnie", "picabia_udnie", 12.0),
+    _johnson("great-wave", "hokusai_great-wave", 4.0, lr=5e-4),
+    _johnson("sunflowers", "van-gogh_twelve-sunflowers", 8.0, average=0.98),
+    _johnson("the-kiss", "klimt_the-kiss", 4.0, lr=5e-4),
+    _johnson("udnie", "picabia_udnie", 4.0, lr=5e-4),
     _many_styles("many-styles", STYLES, 12_000),
     _many_styles("many-styles-camera", CAMERA_STYLES, 8000, width=8, lr=2e-3, cooldown=0.4),
     Job(
