@@ -201,33 +201,41 @@ def ssim(result: Tensor, photo: Tensor) -> float:
 def checkerboard(result: Tensor, photo: Tensor) -> float:
     """How far the spectrum of ``result`` sticks out where kernels of stride 2 and 4 leave traces.
 
-    The power at half and at a quarter of the sampling rate, along each axis, relative to the
-    power beside those lines, in powers of ten; less the same for the photo, which may have a
-    fence of its own. The largest of the four counts.
+    Less the same for the photo, which may have a fence of its own. The largest of the four
+    :func:`ridges` counts.
 
     Args:
         result: ``(1, 3, H, W)``, at least 64 pixels a side.
         photo: What it was made of, of the same size.
     """
-    return max(a - b for a, b in zip(_ridges(result), _ridges(photo), strict=True))
+    return float((ridges(result) - ridges(photo)).max())
 
 
-def _ridges(images: Tensor) -> list[float]:
-    luma = luminance(images.double())[0, 0]
-    ridges = []
-    for plane in (luma, luma.T):
-        size = plane.shape[1] // 8 * 8
-        rows = plane[:, :size] - plane[:, :size].mean(1, keepdim=True)
+def ridges(images: Tensor) -> Tensor:
+    """Power at half and at a quarter of the sampling rate beside that of the frequencies around.
+
+    Args:
+        images: ``(B, 3, H, W)``, at least 64 pixels a side.
+
+    Returns:
+        ``(B, 4)`` in powers of ten: at half and a quarter along the rows, then along the columns.
+    """
+    luma = luminance(images.double())[:, 0]
+    found = []
+    for planes in (luma, luma.transpose(1, 2)):
+        size = planes.shape[2] // 8 * 8
+        rows = planes[..., :size] - planes[..., :size].mean(2, keepdim=True)
         window = torch.hann_window(size, dtype=torch.float64, device=images.device)
-        power = torch.fft.rfft(rows * window).abs().square().mean(0)  # by horizontal frequency
+        power = torch.fft.rfft(rows * window).abs().square().mean(1)  # by horizontal frequency
+        power = power.clamp(min=1e-12)  # a flat picture has none
         for line in (size // 2, size // 4):
-            band = power[max(1, line - 12) : line + 13]
+            band = power[:, max(1, line - 12) : line + 13]
             place = line - max(1, line - 12)
-            beside = torch.cat([band[: max(0, place - 3)], band[place + 4 :]])
-            peak = band[max(0, place - 1) : place + 2].mean()  # a window spreads a line over three
-            around = beside.log().mean().exp().clamp(min=1e-12)
-            ridges.append(float((peak / around).clamp(min=1e-12).log10()))
-    return ridges
+            beside = torch.cat([band[:, : max(0, place - 3)], band[:, place + 4 :]], 1)
+            # A window spreads a line over three.
+            peak = band[:, max(0, place - 1) : place + 2].mean(1)
+            found.append(peak.log10() - beside.log10().mean(1))
+    return torch.stack(found, 1)
 
 
 def color_drift(result: Tensor, wanted: Tensor) -> float:
