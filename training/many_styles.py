@@ -62,15 +62,13 @@ class ManyStylesTrainer(PerceptualTrainer[ManyStylesRecipe]):
             self.known = len(method.config.styles) - len(names)
         self.count = len(names)
         self.method = self.build(method)
-        trained = list(method.transform.parameters())
         if self.known:
-            trained = norm_parameters(method)
             method.transform.requires_grad_(False)
-            for parameter in trained:
+            for parameter in norm_parameters(method):
                 parameter.requires_grad_(True)
                 parameter.register_hook(self._only_new)
         self.transform = self.prepare(method.transform)
-        self.optimizer = self.adam(trained)
+        self.optimizer = self.optimizer_of(method.transform)
 
     def step(self) -> dict[str, Tensor]:
         """Update the network on one batch of photos, each with a style."""

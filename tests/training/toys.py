@@ -17,8 +17,11 @@ from training.recipe import Recipe, Run
 
 TOY = {"steps": 6, "batch_size": 2, "size": 32, "load_size": 40, "lr": 1e-3, "average": 0.9}
 NAMES: dict[str, tuple[str, dict[str, Any]]] = {
-    "adain": ("AdaIN", {"width": 4, "warmup": 2, "clip": 1.0}),
-    "johnson": ("Johnson", {"width": 4, "style_size": 40, "cooldown": 0.5}),
+    "adain": ("AdaIN", {"width": 4, "warmup": 2, "clip": 1.0, "checkerboard_weight": 0.1}),
+    "johnson": (
+        "Johnson",
+        {"width": 4, "style_size": 40, "cooldown": 0.5, "optimizer": "muon"},
+    ),
     "many_styles": ("ManyStyles", {"width": 4, "style_size": 40, "objective": "gatys"}),
     "style_swap": ("StyleSwap", {"width": 4}),
     "fast_photo_style": ("FastPhotoStyle", {}),
