@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+from zoo import allocator
 from zoo.errors import ZooError
 from zoo.hub.cache import Transfer
 from zoo.pipeline import Pipeline, Progress
@@ -213,6 +214,8 @@ class Job:
                 self._news.notify_all()
         finally:
             self._lane.leave(self._ticket, entered)
+            if self._lane.empty:
+                allocator.give_back()
 
     def _run(self, pipeline: Pipeline, loading: float) -> None:
         began = time.perf_counter()

@@ -28,6 +28,7 @@ from space.results import Sweeper
 from space.speed import sample_inputs
 from space.theme import make_theme, read
 from space.words import COOKIE, catalogue, choose, table
+from zoo import allocator
 from zoo.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -193,6 +194,7 @@ def serve(
 
     Raises OSError when the address cannot be had.
     """
+    allocator.keep_freed()
     # A folder of our own, so that nothing outlives the process.
     place = tempfile.mkdtemp(prefix="style-zoo-")
     os.environ["GRADIO_TEMP_DIR"] = place

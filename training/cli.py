@@ -11,6 +11,7 @@ import click
 
 from training.loop import Trainer, fit
 from training.recipe import Recipe, Run
+from zoo import allocator
 from zoo.errors import ZooError
 from zoo.form import Field, Form, form_of
 
@@ -26,6 +27,7 @@ def main(
     ``--recipe FILE`` takes values from a published recipe first.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    allocator.keep_freed()
     recipe_form, run_form = form_of(recipe), form_of(Run)
 
     def train(**values: Any) -> None:

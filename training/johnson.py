@@ -46,9 +46,7 @@ class PerceptualRecipe(Recipe):
     lr: Annotated[float, Field(gt=0, le=1, description="Learning rate of Adam.")] = 1e-3
     optimizer: Annotated[
         Literal["adam", "muon"],
-        Field(
-            description="muon: see Trainer.muon; a short training gets further with it."
-        ),
+        Field(description="muon: see Trainer.muon; a short training gets further with it."),
     ] = "adam"
     objective: Annotated[
         Literal["johnson", "gatys", "gatys4"],

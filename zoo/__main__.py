@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from zoo import allocator
 from zoo.errors import ZooError
 
 # Command -> where it lives and its line in the overview. Looking a command up imports its module,
@@ -54,6 +55,7 @@ def main(verbose: bool) -> None:
     """Style transfer: methods, checkpoints and their hub."""
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
+    allocator.keep_freed()
 
 
 def run() -> None:

@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from zoo import allocator
+
 log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).parents[1]
@@ -62,6 +64,7 @@ def _resident(name: str) -> int:
 
 
 def _measure() -> None:
+    allocator.keep_freed()  # as the site and the commands do
     work = pickle.load(sys.stdin.buffer)  # noqa: S301 from :func:`growth`; imports what is needed
     RESET.write_text("5")  # the highest size so far was that of importing
     before = _resident("VmRSS")
