@@ -41,6 +41,20 @@ def header(tagline: str) -> gr.HTML:
     )
 
 
+def before_after(name: str, label: str, **options: Any) -> gr.ImageSlider:
+    """Two pictures, one over the other, with a line between them that can be moved."""
+    return gr.ImageSlider(
+        label=label,
+        type="filepath",
+        format="png",
+        interactive=False,
+        max_height=560,
+        buttons=["fullscreen"],
+        elem_id=f"{name}-slider",
+        **options,
+    )
+
+
 def about(name: str, summary: str, paper: Paper) -> gr.HTML:
     """The head of a tab: what the method does, and the paper it comes from."""
     return gr.HTML(

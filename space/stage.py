@@ -47,16 +47,7 @@ class Stage:
             elem_classes="sz-many",
             elem_id=f"{name}-many",
         )
-        self.slider = gr.ImageSlider(
-            label=t("Before / after"),
-            visible=False,
-            type="filepath",
-            format="png",
-            interactive=False,
-            max_height=560,
-            buttons=["fullscreen"],
-            elem_id=f"{name}-slider",
-        )
+        self.slider = parts.before_after(name, t("Before / after"), visible=False)
         self.status = gr.HTML("", elem_classes="sz-status sz-quiet", elem_id=f"{name}-status")
         self.shown = gr.State(None)
         with gr.Row(visible=False, elem_classes="sz-actions") as self.actions:

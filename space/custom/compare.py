@@ -148,15 +148,7 @@ class CompareTab:
                     )
                     for side, label in (("left", t("Left")), ("right", t("Right")))
                 ]
-            self.slider = gr.ImageSlider(
-                label=t("Left / right"),
-                type="filepath",
-                format="png",
-                interactive=False,
-                max_height=560,
-                buttons=["fullscreen"],
-                elem_id=f"{NAME}-slider",
-            )
+            self.slider = parts.before_after(NAME, t("Left / right"))
             self.names = gr.HTML(  # what the two pictures are, for who cannot see them
                 value=["", ""],
                 elem_classes="sz-unseen",
