@@ -19,25 +19,22 @@ import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
 from importlib import import_module
-from itertools import product
 from pathlib import Path
 from types import ModuleType
 from typing import Any, get_type_hints
 
 import click
-from PIL import Image
 from torchvision.utils import make_grid
 
 from training import halves, thumbnails
 from training.loop import CHECKPOINT, METRICS, RECIPE, RUN, write
 from training.recipe import Recipe
+from training.sheet import Sheet
 from zoo import card, checkpoint, images
 from zoo.card import CardFacts, DataSet, Metric
 from zoo.errors import CheckpointError, InputError, ZooError
 from zoo.files import staged
-from zoo.form import form_of
-from zoo.method import Method
-from zoo.pipeline import VERSION, Pipeline
+from zoo.pipeline import VERSION
 from zoo.pretrained import facts_of
 
 log = logging.getLogger(__name__)
@@ -95,7 +92,10 @@ def publish(
         photos = [images.to_tensor(images.open_picture(path).image) for path in contents]
         more = {"run": run} if "run" in inspect.signature(gate).parameters else {}
         metrics = (*metrics, *gate(method, photos, settings, **more))
-    if tried := asked(method, contents, styles, size, options or {}, vary or {}):
+    shown = Sheet(
+        contents=contents, styles=styles, size=size, options=options or {}, vary=vary or {}
+    )
+    if tried := shown.some(method):
         metrics = (*metrics, halves.compare(run, method, tried))
     if neighbours := getattr(trainer, "neighbours", None):
         # Beside the run and not in the checkpoint: training pictures may not be free to be shown.
@@ -112,11 +112,7 @@ def publish(
             "given here leave out; the command alone does not make the same weights.",
             *limits,
         )
-    sheet = None
-    if "content" not in form_of(type(method).forward).by_name:
-        sheet = invented(method)
-    elif contents:
-        sheet = samples(method, contents, styles, size, options or {}, vary or {})
+    sheet = shown.draw(method)
     numbers = {key: value for key, value in recipe.items() if key not in paths}
     made = CardFacts(
         **vars(facts_of(method, repo_id))
@@ -215,79 +211,6 @@ def code_version() -> str:
         if asked.returncode == 0:
             return f"{VERSION} ({asked.stdout.strip()})"
     return VERSION
-
-
-def asked(
-    method: Method,
-    contents: Sequence[Path],
-    styles: Sequence[Path],
-    size: int,
-    options: Mapping[str, Any],
-    vary: Mapping[str, Sequence[Any]],
-) -> list[dict[str, Any]]:
-    """Inputs of some of the samples: every photo and every row at least once."""
-    if "content" not in form_of(type(method).forward).by_name:
-        return [{"seed": 0, "samples": 8}]
-    if not contents:
-        return []
-    rows = rows_of(styles, vary)
-    return [
-        {"content": contents[n % len(contents)], "size": size, **options, **rows[n % len(rows)]}
-        for n in range(max(len(contents), len(rows)))
-    ]
-
-
-def rows_of(styles: Sequence[Path], vary: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    """What is particular to each row of samples."""
-    rows: list[dict[str, Any]] = [{"style": style} for style in styles] or [{}]
-    for name, values in vary.items():
-        rows = [row | {name: value} for row in rows for value in values]
-    return rows
-
-
-def samples(
-    method: Method,
-    contents: Sequence[Path],
-    styles: Sequence[Path],
-    size: int,
-    options: Mapping[str, Any],
-    vary: Mapping[str, Sequence[Any]],
-) -> Image.Image:
-    """A sheet of photos in the first row, and below each what the method makes of it.
-
-    With style pictures there is a row for each of them, with the style at its left; with a setting
-    to vary, a row for each of its values.
-    """
-    pipeline = Pipeline(method)
-    side = size // 2
-    rows = rows_of(styles, vary)
-    cells: dict[tuple[int, int], Image.Image] = {}
-    for column, path in enumerate(contents):
-        cells[0, column + bool(styles)] = images.open_picture(path).image
-    for row, inputs in enumerate(rows):
-        if styles:
-            cells[row + 1, 0] = images.open_picture(inputs["style"]).image
-    for row, column in product(range(len(rows)), range(len(contents))):
-        inputs = {"content": contents[column], "size": size, **options, **rows[row]}
-        (picture, *_) = pipeline(**inputs)
-        cells[row + 1, column + bool(styles)] = picture
-    columns = 1 + max(column for _, column in cells)
-    sheet = Image.new("RGB", (columns * (side + 4), (1 + len(rows)) * (side + 4)), "white")
-    for (row, column), picture in cells.items():
-        small = images.fit(picture, side)
-        left, top = column * (side + 4), row * (side + 4)
-        sheet.paste(small, (left + (side - small.width) // 2, top + (side - small.height) // 2))
-    return sheet
-
-
-def invented(method: Method, count: int = 32) -> Image.Image:
-    """The pictures of the first seeds, for a method that needs no photo; eight in a row."""
-    pictures = [image for n in range(count) for image in Pipeline(method)(seed=n, samples=1)]
-    width, height = pictures[0].width + 2, pictures[0].height + 2
-    sheet = Image.new("RGB", (8 * width, -(-count // 8) * height), "white")
-    for number, picture in enumerate(pictures):
-        sheet.paste(picture, (number % 8 * width, number // 8 * height))
-    return sheet
 
 
 def curves(lines: Sequence[Mapping[str, float]], points: int = 200) -> str:

@@ -1,0 +1,99 @@
+"""The sample pictures of a card: what a method makes of some photos, on one sheet."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from zoo import images
+from zoo.form import form_of
+from zoo.method import Method
+from zoo.pipeline import Pipeline
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sheet:
+    """What the samples are made of.
+
+    Args:
+        contents: Photos, a column each.
+        styles: Style pictures, a row each; none for methods that take none.
+        size: Longer side of a sample in pixels.
+        options: Further settings of the method.
+        vary: A setting whose values get a row each.
+    """
+
+    contents: Sequence[Path] = ()
+    styles: Sequence[Path] = ()
+    size: int = 384
+    options: Mapping[str, Any] = field(default_factory=dict)
+    vary: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """What is particular to each row."""
+        rows: list[dict[str, Any]] = [{"style": style} for style in self.styles] or [{}]
+        for name, values in self.vary.items():
+            rows = [row | {name: value} for row in rows for value in values]
+        return rows
+
+    def some(self, method: Method) -> list[dict[str, Any]]:
+        """Inputs of a few samples: every photo and every row at least once."""
+        if not takes_photo(method):
+            return [{"seed": 0, "samples": 8}]
+        if not self.contents:
+            return []
+        rows = self.rows()
+        return [
+            self._inputs(self.contents[n % len(self.contents)], rows[n % len(rows)])
+            for n in range(max(len(self.contents), len(rows)))
+        ]
+
+    def draw(self, method: Method) -> Image.Image | None:
+        """The photos in the first row, and below each what the method makes of it.
+
+        Style pictures stand at the left of their rows. For a method that needs no photo, the
+        pictures of the first seeds. None where there is nothing to show.
+        """
+        if not takes_photo(method):
+            return invented(method)
+        if not self.contents:
+            return None
+        pipeline, rows = Pipeline(method), self.rows()
+        side = self.size // 2
+        cells: dict[tuple[int, int], Image.Image] = {}
+        for column, path in enumerate(self.contents):
+            cells[0, column + bool(self.styles)] = images.open_picture(path).image
+        for row, particular in enumerate(rows):
+            if self.styles:
+                cells[row + 1, 0] = images.open_picture(particular["style"]).image
+        for row, column in product(range(len(rows)), range(len(self.contents))):
+            (picture, *_) = pipeline(**self._inputs(self.contents[column], rows[row]))
+            cells[row + 1, column + bool(self.styles)] = picture
+        columns = 1 + max(column for _, column in cells)
+        sheet = Image.new("RGB", (columns * (side + 4), (1 + len(rows)) * (side + 4)), "white")
+        for (row, column), picture in cells.items():
+            small = images.fit(picture, side)
+            left, top = column * (side + 4), row * (side + 4)
+            sheet.paste(small, (left + (side - small.width) // 2, top + (side - small.height) // 2))
+        return sheet
+
+    def _inputs(self, content: Path, row: Mapping[str, Any]) -> dict[str, Any]:
+        return {"content": content, "size": self.size, **self.options, **row}
+
+
+def takes_photo(method: Method) -> bool:
+    """Whether a method repaints a photo, or makes pictures out of nothing."""
+    return "content" in form_of(type(method).forward).by_name
+
+
+def invented(method: Method, count: int = 32) -> Image.Image:
+    """The pictures of the first seeds, for a method that needs no photo; eight in a row."""
+    pictures = [image for n in range(count) for image in Pipeline(method)(seed=n, samples=1)]
+    width, height = pictures[0].width + 2, pictures[0].height + 2
+    sheet = Image.new("RGB", (8 * width, -(-count // 8) * height), "white")
+    for number, picture in enumerate(pictures):
+        sheet.paste(picture, (number % 8 * width, number // 8 * height))
+    return sheet
