@@ -210,6 +210,20 @@ def title_of(style: str) -> str:
     return f"{work} ({artist})" if artist else work
 
 
+class Translation(Method):
+    """A method between two kinds of picture, which its ``Config`` has as ``domains``."""
+
+    @classmethod
+    def offers(cls, config: Any) -> dict[str, list[tuple[str, Any]]]:
+        """The directions by the names of the domains."""
+        return both_ways(config.domains)
+
+    @classmethod
+    def style_of(cls, config: Any) -> str:
+        """The two kinds of picture."""
+        return " ↔ ".join(config.domains)
+
+
 def both_ways(domains: Sequence[str]) -> dict[str, list[tuple[str, Any]]]:
     """What the two directions between ``domains`` A and B are called, as :meth:`Method.offers`."""
     first, second = domains

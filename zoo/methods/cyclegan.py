@@ -9,13 +9,13 @@ The generator is that of Johnson et al. with nine residual blocks (six for 128 p
 """
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from zoo.errors import InputError
-from zoo.method import Content, Direction, Method, Paper, Strength, both_ways
+from zoo.method import Content, Direction, Paper, Strength, Translation
 from zoo.nn.blocks import autocast, conv
 from zoo.nn.translation import Residual, block, enlarge, picture
 
@@ -81,7 +81,7 @@ class Generator(nn.Module):
         return picture(self.last(features.float()).float(), images if self.skip else None)
 
 
-class CycleGAN(Method):
+class CycleGAN(Translation):
     """Both directions in one checkpoint."""
 
     name = "cyclegan"
@@ -111,16 +111,6 @@ class CycleGAN(Method):
                 for direction in config.directions
             }
         )
-
-    @classmethod
-    def offers(cls, config: CycleGANConfig) -> dict[str, list[tuple[str, Any]]]:
-        """The directions by the names of the domains."""
-        return both_ways(config.domains)
-
-    @classmethod
-    def style_of(cls, config: CycleGANConfig) -> str:
-        """The two kinds of picture."""
-        return " ↔ ".join(config.domains)
 
     def forward(
         self, content: Content, *, direction: Direction = "AtoB", strength: Strength = 1.0
