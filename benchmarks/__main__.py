@@ -46,6 +46,7 @@ ALL = (
     Benchmark("inference", "--runs 5", "--runs 1"),
     Benchmark("gatys", "--steps 100", "--sizes 128 --steps 10"),
     Benchmark("colors", "", "--size 96 --rounds 1"),
+    Benchmark("allocator", "", "--size 96 --runs 1"),
     Benchmark("memory", "", "--side 128 --style-side 64"),
     Benchmark("smoothing", "--rounds 1", "--rounds 1 --shrink 6"),
     Benchmark("site", "", "--rounds 1"),

@@ -19,7 +19,7 @@ from benchmarks.machine import EXAMPLES
 from zoo import allocator, images
 from zoo.runtime import Runtime
 
-NAMES = ("johnson-great-wave", "adain", "style-swap", "photo-wct", "cyclegan-chinese")
+NAMES = ("johnson-great-wave", "adain", "style-swap", "cyclegan-chinese")
 PHOTO, STYLE = EXAMPLES / "photos" / "pagoda.jpg", EXAMPLES / "paintings" / "turner-venice.jpg"
 
 

@@ -1,6 +1,6 @@
 """Whether a second comparison says what the first one said.
 
-    python -m benchmarks.repeat [--methods many_styles,adain] [--size 512] [--runs 5]
+    python -m benchmarks.repeat [--methods many_styles,adain] [--size 512] [--runs 9]
 
 Runs `python -m zoo compare` twice on the same photo and painting, each time in a process of its
 own. The figures of quality have to be the same to the last digit; times are told beside each other.
@@ -71,7 +71,7 @@ def rows_of(
 @click.command()
 @click.option("--methods", default=USUAL, show_default=True, help="As for the command.")
 @click.option("--size", default=512, show_default=True, help="Longer side in pixels.")
-@click.option("--runs", default=5, show_default=True, type=click.IntRange(1, 99), help="Timed.")
+@click.option("--runs", default=9, show_default=True, type=click.IntRange(1, 99), help="Timed.")
 def main(methods: str, size: int, runs: int) -> None:
     """Compare twice, print and save."""
     rows = rows_of(compared(methods, size, runs), compared(methods, size, runs))

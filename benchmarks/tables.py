@@ -124,6 +124,22 @@ def site(results: dict[str, Any]) -> str:
     return table(["wait", "median", "longest"], rows) + "\n\n" + on(results)
 
 
+def allocator(results: dict[str, Any]) -> str:
+    """Networks with and without the memory that they free."""
+    head = ["checkpoint", "longer side", "handed back", "kept", "ratio"]
+    rows: list[list[object]] = [
+        [
+            r["checkpoint"],
+            f"{r['size']} px",
+            duration(r["seconds"]),
+            duration(r["kept"]),
+            f"{r['kept'] / r['seconds']:.2f}",
+        ]
+        for r in results["rows"]
+    ]
+    return table(head, rows) + "\n\n" + on(results)
+
+
 def colors(results: dict[str, Any]) -> str:
     """Ways of taking a picture's colours over."""
     head = ["way", "time", "colours off the style's", "content error", "SSIM with the photo"]
@@ -414,6 +430,7 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "smoothing": (DOCUMENT, smoothing),
     "site": (DOCUMENT, site),
     "colors": (DOCUMENT, colors),
+    "allocator": (DOCUMENT, allocator),
     "matrix": (DOCUMENT, matrix),
     "matrix-gpu": (DOCUMENT, matrix_gpu),
     "repeat": (DOCUMENT, repeat),
