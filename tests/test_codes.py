@@ -6,6 +6,8 @@ import torch
 
 from zoo.codes import Coded, arithmetic, from_text, mix, sample, slerp, to_text, truncated
 from zoo.errors import InputError
+from zoo.methods.drit import DRIT
+from zoo.methods.munit import MUNIT
 
 
 def test_a_code_is_that_of_its_seed_whatever_the_count() -> None:
@@ -113,3 +115,24 @@ def test_a_coded_method_speaks_of_its_own_codes() -> None:
         method.code_from_text("1 2")
     with pytest.raises(InputError, match="from a picture"):
         method.code_of(torch.rand(1, 3, 8, 8))
+
+
+@pytest.mark.parametrize("kind", [MUNIT, DRIT])
+@torch.no_grad()
+def test_with_a_skip_no_change_is_the_photo_and_codes_change_it(
+    kind: type[MUNIT] | type[DRIT],
+) -> None:
+    torch.manual_seed(0)
+    method, content = kind(kind.Config(width=4, skip=True)), torch.rand(1, 3, 32, 40)
+    networks = [getattr(n, "generator", n) for n in method.networks.values()]
+    changes = [network.last.weight.clone() for network in networks]
+    for network in networks:
+        network.last.weight.zero_()
+        network.last.bias.zero_()
+    for direction in ("AtoB", "BtoA"):
+        same = method(content, samples=2, direction=direction)  # type: ignore[arg-type]
+        torch.testing.assert_close(same, content.clamp(0.005, 0.995).expand(2, -1, -1, -1))
+    networks[1].last.weight.copy_(changes[1])
+    first, second = method(content, samples=2).split(1)
+    assert (first - second).abs().max() > 1e-3
+    assert (first - content).abs().max() > 1e-3

@@ -7,7 +7,7 @@ ones, and no loss says so. :class:`Prior` is the repair and :func:`guided_to_ran
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import mean
@@ -48,6 +48,10 @@ class CodedRecipe(TranslationRecipe):
     ] = 1e-4
     published: Annotated[
         bool, Field(description="The network as published, with idle biases and its faults.")
+    ] = False
+    skip: Annotated[
+        bool,
+        Field(description="Decoders add a change to the picture; for kinds that share shapes."),
     ] = False
     discriminator_width: Annotated[
         int, Field(ge=1, le=512, description="Channels of the discriminators' first layer.")
@@ -92,6 +96,16 @@ class CodedTrainer(TranslationTrainer[C]):
         first, second = (Prior(size).to(self.device) for _ in range(2))
         self.keep(prior_a=first, prior_b=second)
         return first, second
+
+    def begin_with_photo(self, decoders: Iterable[nn.Module]) -> None:
+        """Let decoders that change a picture start with next to no change."""
+        if self.recipe.skip:
+            for decoder in decoders:
+                nn.init.normal_(cast(nn.Conv2d, decoder.last).weight, 0, 1e-3)
+
+    def base(self, *pictures: Tensor) -> Tensor | None:
+        """What decoders are to change, where they do."""
+        return torch.cat(pictures) if self.recipe.skip else None
 
     def sample(self) -> Tensor:
         """Both directions: photos, two drawn translations, style pictures, one in their style."""

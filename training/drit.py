@@ -124,10 +124,14 @@ class DRITTrainer(CodedTrainer[DRITRecipe]):
             width=recipe.width,
             mode=recipe.mode,
             domains=(recipe.name_a, recipe.name_b),
+            skip=recipe.skip,
             published=recipe.published,
         )
         method = DRIT(config)
         initialise(method)
+        self.begin_with_photo(
+            cast(nn.Module, domain.generator) for domain in method.networks.values()
+        )
         self.net = self.build(method)
         self.attribute_encoders = [
             cast(nn.Module, domain.attribute_encoder) for domain in method.networks.values()
@@ -200,16 +204,23 @@ class DRITTrainer(CodedTrainer[DRITRecipe]):
             code_b, large_b = self.encode_attribute(images_b, "B", "code_b")
             # One pass for all purposes: no normalisation mixes the pictures of a batch.
             fake_a, same_a, *random_a = self.decode(
-                [content_b, content_a] + len(codes) * [content_b], [code_a, code_a, *codes], "A"
+                [content_b, content_a] + len(codes) * [content_b],
+                [code_a, code_a, *codes],
+                "A",
+                [images_b, images_a] + len(codes) * [images_b],
             )
             fake_b, same_b, *random_b = self.decode(
-                [content_a, content_b] + len(codes) * [content_a], [code_b, code_b, *codes], "B"
+                [content_a, content_b] + len(codes) * [content_a],
+                [code_b, code_b, *codes],
+                "B",
+                [images_a, images_b] + len(codes) * [images_a],
             )
             again_b = self.encode_content(fake_a, "A", "again_b")
             again_a = self.encode_content(fake_b, "B", "again_a")
             found_a, _ = self.encode_attribute(fake_a, "A", "found_a")
             found_b, _ = self.encode_attribute(fake_b, "B", "found_b")
-            back_a, back_b = net.decode(again_a, found_a, "A"), net.decode(again_b, found_b, "B")
+            (back_a,) = self.decode([again_a], [found_a], "A", [fake_b])
+            (back_b,) = self.decode([again_b], [found_b], "B", [fake_a])
             with frozen(*self.attribute_encoders):
                 read_a, _ = net.encode_attribute(random_a[0], "A")
                 read_b, _ = net.encode_attribute(random_b[0], "B")
@@ -288,9 +299,12 @@ class DRITTrainer(CodedTrainer[DRITRecipe]):
         drawn = self.normal(purpose, mean.shape[1])[1::2]
         return mean + (0.5 * log_variance).exp() * drawn, divergence
 
-    def decode(self, contents: list[Tensor], codes: list[Tensor], domain: str) -> list[Tensor]:
-        """Pictures of ``domain`` for each pair of contents and codes, in [-1, 1]."""
-        made = self.net.decode(torch.cat(contents), torch.cat(codes), domain)
+    def decode(
+        self, contents: list[Tensor], codes: list[Tensor], domain: str, pictures: list[Tensor]
+    ) -> list[Tensor]:
+        """Pictures of ``domain`` for contents, codes and what has the contents, in [-1, 1]."""
+        base = self.base(*pictures)
+        made = self.net.decode(torch.cat(contents), torch.cat(codes), domain, base)
         return list(made.chunk(len(contents)))
 
 

@@ -119,7 +119,7 @@ class PerceptualTrainer(Trainer[P]):
     def optimizer_of(self, network: nn.Module) -> Any:
         """What the recipe asks for, over what of ``network`` is trained.
 
-        Differs from the papers, which have Adam, where it asks for Muon.
+        Differs from the paper, which has Adam, where it asks for Muon.
         """
         if self.recipe.optimizer == "muon":
             return self.muon(network)

@@ -67,10 +67,13 @@ class MUNITTrainer(CodedTrainer[MUNITRecipe]):
             width=recipe.width,
             blocks=recipe.blocks,
             domains=(recipe.name_a, recipe.name_b),
+            skip=recipe.skip,
             spectral=recipe.spectral_generators,
             published=recipe.published,
         )
-        method = self.build(MUNIT(config))
+        method = MUNIT(config)
+        self.begin_with_photo(method.networks.values())
+        self.build(method)
         self.net_a, self.net_b = method.domain("A"), method.domain("B")
         judges = [
             MultiScale(recipe.discriminator_width, recipe.discriminator_scales) for _ in range(2)
@@ -98,8 +101,16 @@ class MUNITTrainer(CodedTrainer[MUNITRecipe]):
                 content_a, content_b = a.encode_content(real_a), b.encode_content(real_b)
                 style_a, style_b = a.encode_style(real_a).float(), b.encode_style(real_b).float()
                 # One pass for two purposes: no normalisation mixes the pictures of a batch.
-                both_a = a.decode(torch.cat([content_a, content_b]), torch.cat([style_a, drawn_a]))
-                both_b = b.decode(torch.cat([content_b, content_a]), torch.cat([style_b, drawn_b]))
+                both_a = a.decode(
+                    torch.cat([content_a, content_b]),
+                    torch.cat([style_a, drawn_a]),
+                    self.base(real_a, real_b),
+                )
+                both_b = b.decode(
+                    torch.cat([content_b, content_a]),
+                    torch.cat([style_b, drawn_b]),
+                    self.base(real_b, real_a),
+                )
                 (same_a, fake_a), (same_b, fake_b) = both_a.chunk(2), both_b.chunk(2)
                 found_a, found_b = b.encode_content(fake_b), a.encode_content(fake_a)
                 styles = a.encode_style(fake_a), b.encode_style(fake_b)
@@ -121,13 +132,15 @@ class MUNITTrainer(CodedTrainer[MUNITRecipe]):
             }
             if recipe.cycle_weight:
                 with self.autocast():
-                    back_a, back_b = a.decode(found_a, style_a), b.decode(found_b, style_b)
+                    back_a = a.decode(found_a, style_a, self.base(fake_b))
+                    back_b = b.decode(found_b, style_b, self.base(fake_a))
                 cycle = l1(back_a, real_a) + l1(back_b, real_b)
                 terms["cycle"] = recipe.cycle_weight, cycle
             if recipe.mode_seeking_weight:
                 other_a, other_b = self.normal("other_a", size), self.normal("other_b", size)
                 with self.autocast():
-                    made_a, made_b = a.decode(content_b, other_a), b.decode(content_a, other_b)
+                    made_a = a.decode(content_b, other_a, self.base(real_b))
+                    made_b = b.decode(content_a, other_b, self.base(real_a))
                 alike = mode_seeking(fake_a, made_a, drawn_a, other_a)
                 alike = alike + mode_seeking(fake_b, made_b, drawn_b, other_b)
                 terms["mode_seeking"] = recipe.mode_seeking_weight, alike

@@ -20,11 +20,12 @@ from torch.nn import functional as F
 
 from zoo.errors import InputError
 from zoo.form import Control
-from zoo.method import Content, Direction, Method, Seed, Strength, Style, both_ways
+from zoo.method import Content, Direction, Seed, Strength, Style, Translation
 from zoo.nn.blocks import autocast
 
 LIMIT = 99.0  # beyond it a number is a slip of the keyboard
 LONGEST = 5.0  # of a code of a picture; two in a thousand normal codes of eight are longer
+SHRUNK = 4  # times, contents of the picture they are of
 SMALLEST = 64  # of a style picture in pixels; encoders of styles halve it four times
 CodeText = Annotated[
     str,
@@ -153,26 +154,20 @@ class Coded:
         return twin
 
 
-class CodedTranslation(Method, Coded):
+class CodedTranslation(Translation, Coded):
     """Takes a picture of domain ``A`` or ``B`` apart into a content code and a style code.
 
     A translation is the content code of the photo, decoded with a style code of the other domain.
     A subclass has the three networks: both encoders, and the decoder.
+
+    Differs from the paper, where ``skip`` is set: decoders are given the photo beside its content,
+    and add a change to it. Short trainings cannot draw a picture from its content alone, and kinds
+    that share their shapes, such as seasons, need not.
     """
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
         self.code_size = config.code_size
-
-    @classmethod
-    def offers(cls, config: Any) -> dict[str, list[tuple[str, Any]]]:
-        """The directions by the names of the domains."""
-        return both_ways(config.domains)
-
-    @classmethod
-    def style_of(cls, config: Any) -> str:
-        """The two kinds of picture."""
-        return " ↔ ".join(config.domains)
 
     def settled(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """With the code of the style picture in its place."""
@@ -208,19 +203,35 @@ class CodedTranslation(Method, Coded):
         """Map ``(B, 3, H, W)`` in [-1, 1], at least 16 pixels a side, to ``(B, code_size)``."""
         raise NotImplementedError
 
-    def decode(self, content_code: Tensor, style_code: Tensor, domain: str) -> Tensor:
-        """Map what the encoders gave to ``(B, 3, H, W)`` in [-1, 1] of ``domain``."""
+    def decode(
+        self, content_code: Tensor, style_code: Tensor, domain: str, base: Tensor | None = None
+    ) -> Tensor:
+        """Map what the encoders gave to ``(B, 3, H, W)`` in [-1, 1] of ``domain``.
+
+        Where ``skip`` is set that is a change of ``base``, the picture with that content.
+        """
         raise NotImplementedError
 
     def encoded(self, content: Tensor, direction: Direction) -> Tensor:
-        """The content code of a photo; see :meth:`Coded.encoded`."""
+        """The content code of a photo; see :meth:`Coded.encoded`.
+
+        Where ``skip`` is set, with the photo in further channels.
+        """
         with autocast(content.device, self.precision):
-            return self.encode_content(2 * content - 1, direction[0])
+            code = self.encode_content(2 * content - 1, direction[0])
+        if not self.config.skip:
+            return code
+        return torch.cat([code.float(), F.pixel_unshuffle(2 * content - 1, SHRUNK)], 1)
 
     def decoded(self, content_code: Tensor, code: Tensor, direction: Direction) -> Tensor:
         """One translation ``(1, 3, H, W)`` in [0, 1]; see :meth:`Coded.decoded`."""
+        base = None
+        if self.config.skip:
+            photo = 3 * SHRUNK**2
+            content_code, base = content_code[:, :-photo], content_code[:, -photo:]
+            base = F.pixel_shuffle(base, SHRUNK)
         with autocast(content_code.device, self.precision):
-            made = self.decode(content_code, code, direction[-1])
+            made = self.decode(content_code, code, direction[-1], base)
         return 0.5 + 0.5 * made.float()
 
     def code_of(self, style: Tensor, direction: Direction = "AtoB") -> Tensor:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from zoo.codes import CodedTranslation
 from zoo.method import Paper
 from zoo.nn.blocks import conv
-from zoo.nn.translation import InstanceNorm, Residual, block, enlarge
+from zoo.nn.translation import InstanceNorm, Residual, block, enlarge, picture
 
 Mode = Literal["concat", "feature"]
 
@@ -34,6 +34,7 @@ class DRITConfig:
         mode: How the attribute enters the generator.
         code_size: Numbers of an attribute.
         domains: What people call the two kinds of picture.
+        skip: The decoders make a change that is added to the photo, not a whole picture.
         published: The network as published, with transposed convolutions, which leave a
             checkerboard, and biases that a normalisation cancels.
     """
@@ -42,6 +43,7 @@ class DRITConfig:
     mode: Mode = "concat"
     code_size: int = 8
     domains: tuple[str, str] = ("A", "B")
+    skip: bool = False
     published: bool = False
 
 
@@ -114,12 +116,12 @@ class ConcatGenerator(nn.Module):
         )
         self.last = nn.Conv2d(w + 2 * n, 3, 1)
 
-    def forward(self, content: Tensor, attribute: Tensor) -> Tensor:
+    def forward(self, content: Tensor, attribute: Tensor, base: Tensor | None = None) -> Tensor:
         """Map ``(B, 4w, H, W)`` and ``(B, code_size)`` to ``(B, 3, 4H, 4W)`` in [-1, 1]."""
         x = self.blocks(beside(content, attribute))
         for layer in self.up:
             x = layer(beside(x, attribute))
-        return torch.tanh(self.last(beside(x, attribute).float()).float())
+        return picture(self.last(beside(x, attribute).float()).float(), base)
 
 
 class MixedResidual(nn.Module):
@@ -165,12 +167,12 @@ class FeatureGenerator(nn.Module):
         )
         self.last = nn.Conv2d(w, 3, 1)
 
-    def forward(self, content: Tensor, attribute: Tensor) -> Tensor:
+    def forward(self, content: Tensor, attribute: Tensor, base: Tensor | None = None) -> Tensor:
         """Map ``(B, 4w, H, W)`` and ``(B, code_size)`` to ``(B, 3, 4H, 4W)`` in [-1, 1]."""
         x = content
         for layer, extra in zip(self.blocks, self.extras(attribute).chunk(4, 1), strict=True):
             x = layer(x, extra)
-        return torch.tanh(self.last(self.up(x).float()).float())
+        return picture(self.last(self.up(x).float()).float(), base)
 
 
 def beside(features: Tensor, attribute: Tensor) -> Tensor:
@@ -243,8 +245,10 @@ class DRIT(CodedTranslation):
         """What :class:`AttributeEncoder` of ``domain`` gives."""
         return self.networks[domain].attribute_encoder(images)  # type: ignore[operator]
 
-    def decode(self, content_code: Tensor, style_code: Tensor, domain: str) -> Tensor:
+    def decode(
+        self, content_code: Tensor, style_code: Tensor, domain: str, base: Tensor | None = None
+    ) -> Tensor:
         """Map contents and attributes to pictures ``(B, 3, H, W)`` in [-1, 1] of ``domain``."""
         if self.generator_shared is not None:
             content_code = self.generator_shared(content_code)
-        return self.networks[domain].generator(content_code, style_code)  # type: ignore[operator]
+        return self.networks[domain].generator(content_code, style_code, base)  # type: ignore[operator]

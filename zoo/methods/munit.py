@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from zoo.codes import CodedTranslation
 from zoo.method import Paper
 from zoo.nn.blocks import Doubled, conv, instance_norm
-from zoo.nn.translation import LayerNorm, Residual, block, initialise, spectral
+from zoo.nn.translation import LayerNorm, Residual, block, initialise, picture, spectral
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,7 @@ class MUNITConfig:
         blocks: Residual blocks of the content encoder, and of the decoder.
         code_size: Numbers of a style code.
         domains: What people call the two kinds of picture.
+        skip: The decoders make a change that is added to the photo, not a whole picture.
         spectral: Weights are divided by their largest singular value.
         published: The network as published, with biases that a normalisation cancels and its own
             kind of layer normalisation.
@@ -41,6 +42,7 @@ class MUNITConfig:
     blocks: int = 4
     code_size: int = 8
     domains: tuple[str, str] = ("A", "B")
+    skip: bool = False
     spectral: bool = False
     published: bool = False
 
@@ -138,15 +140,17 @@ class AutoEncoder(nn.Module):
         """Map ``(B, 3, H, W)``, at least 16 pixels a side, to codes ``(B, code_size)``."""
         return self.style_encoder(images)
 
-    def decode(self, content_code: Tensor, style_code: Tensor) -> Tensor:
-        """Map what the encoders gave to ``(B, 3, H, W)`` in [-1, 1]."""
+    def decode(
+        self, content_code: Tensor, style_code: Tensor, base: Tensor | None = None
+    ) -> Tensor:
+        """Map what the encoders gave to ``(B, 3, H, W)`` in [-1, 1], or a change of ``base``."""
         statistics = self.statistics(style_code)
         x = content_code
         for number, layer in enumerate(
             statistics.unflatten(1, (len(self.blocks), 4, -1)).unbind(1)
         ):
             x = self.blocks[number](x, layer)
-        return torch.tanh(self.last(self.up(x).float()).float())
+        return picture(self.last(self.up(x).float()).float(), base)
 
 
 class MUNIT(CodedTranslation):
@@ -189,9 +193,11 @@ class MUNIT(CodedTranslation):
         """
         return self.domain(domain).encode_style(images)
 
-    def decode(self, content_code: Tensor, style_code: Tensor, domain: str) -> Tensor:
+    def decode(
+        self, content_code: Tensor, style_code: Tensor, domain: str, base: Tensor | None = None
+    ) -> Tensor:
         """See :meth:`AutoEncoder.decode`."""
-        return self.domain(domain).decode(content_code, style_code)
+        return self.domain(domain).decode(content_code, style_code, base)
 
     def domain(self, name: str) -> AutoEncoder:
         """The networks of domain ``A`` or ``B``."""
