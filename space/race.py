@@ -128,7 +128,7 @@ def titles(method: type[Method], there: Sequence[Listed]) -> list[str]:
         return [method.title]
     found = []
     for listed in there:
-        own = status.short(listed.repo_id).removeprefix(method.name).lstrip("-")
+        own = status.short(listed.repo_id).removeprefix(method.name.replace("_", "-")).lstrip("-")
         with suppress(TypeError, ValueError, AttributeError):  # somebody else's config.json
             own = method.style_of(method.Config(**listed.config)) or own
         found.append(f"{method.title}{DOT}{own}" if own else method.title)
