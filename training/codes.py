@@ -65,7 +65,10 @@ class CodedRecipe(TranslationRecipe):
         ),
     ] = 3
     reconstruction_weight: Annotated[
-        float, Field(ge=0, le=1e6, description="Weight of a picture from its own two codes.")
+        float,
+        Field(
+            ge=0, le=1e6, description="Weight of a picture from its own two codes; 0 with a skip."
+        ),
     ] = 10.0
     cycle_weight: Annotated[
         float,
@@ -102,6 +105,15 @@ class CodedTrainer(TranslationTrainer[C]):
         if self.recipe.skip:
             for decoder in decoders:
                 nn.init.normal_(cast(nn.Conv2d, decoder.last).weight, 0, 1e-3)
+
+    @property
+    def own_weight(self) -> float:
+        """Weight of a picture from its own codes.
+
+        A decoder that has the picture already would only learn that codes of pictures, other than
+        drawn ones, ask for no change.
+        """
+        return 0.0 if self.recipe.skip else self.recipe.reconstruction_weight
 
     def base(self, *pictures: Tensor) -> Tensor | None:
         """What decoders are to change, where they do."""

@@ -252,7 +252,7 @@ class DRITTrainer(CodedTrainer[DRITRecipe]):
                 "content": (recipe.content_weight, _undecided(guesses[0]) + _undecided(guesses[1])),
                 "cycle": (recipe.cycle_weight, l1(back_a, images_a) + l1(back_b, images_b)),
                 "reconstruction": (
-                    recipe.reconstruction_weight,
+                    self.own_weight,
                     l1(same_a, images_a) + l1(same_b, images_b),
                 ),
                 "latent": (recipe.latent_weight, l1(read_a, codes[0]) + l1(read_b, codes[0])),

@@ -120,7 +120,7 @@ class MUNITTrainer(CodedTrainer[MUNITRecipe]):
             terms = {
                 "adversarial": (1.0, fooling),
                 "reconstruction": (
-                    recipe.reconstruction_weight,
+                    self.own_weight,
                     l1(same_a, real_a) + l1(same_b, real_b),
                 ),
                 "content": (
