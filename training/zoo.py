@@ -26,7 +26,6 @@ from typing import Any
 
 import click
 import torch
-from safetensors.torch import load_file, save_file
 
 from training.carry import carry
 from training.faults import BOUNDS
@@ -76,21 +75,9 @@ def pending(session: Session, jobs: Sequence[Job]) -> list[Job]:
 
 
 def beginning(session: Session, job: Job) -> Path | None:
-    """A checkpoint to start the run of ``job`` from: the one that ships, or one of its twin."""
+    """A checkpoint to start the run of ``job`` from: the one that ships, if it has its shape."""
     own = session.shipped / job.name
-    if _fits(job, own):
-        return own
-    twin = session.shipped / job.twin
-    if not job.twin or not _fits(job, twin):
-        return None
-    # What the twin knows of photos serves both kinds here.
-    state = load_file(twin / checkpoint.WEIGHTS)
-    for name in [name for name in state if name.startswith("networks.B.")]:
-        state[name] = state[name.replace("networks.B.", "networks.A.", 1)].clone()
-    folder = session.work / f"{job.name}-start"
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file(state, folder / checkpoint.WEIGHTS)
-    return folder
+    return own if _fits(job, own) else None
 
 
 def _fits(job: Job, folder: Path) -> bool:
