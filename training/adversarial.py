@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from training.loop import Trainer
 from training.recipe import BatchSize, Cooldown, LoadSize, Recipe, Run
+from zoo.nn.translation import initialise, spectral
 
 Objective = Literal["lsgan", "hinge", "bce"]
 N = TypeVar("N", bound=nn.Module)
@@ -187,6 +188,18 @@ class TranslationTrainer(AdversarialTrainer[T]):
         super().__init__(recipe, run)
         self.a = self.stream(recipe.domain_a, "domain_a")
         self.b = self.stream(recipe.domain_b, "domain_b")
+
+    def face(self, judge_a: nn.Module, judge_b: nn.Module) -> None:
+        """Set the method against a discriminator for each kind, with an optimiser for each side."""
+        recipe = self.recipe
+        for judge in (judge_a, judge_b):
+            initialise(judge)
+            if recipe.spectral:
+                spectral(judge)
+        self.judge_a = self.opponent(judge_a, "judge_a")
+        self.judge_b = self.opponent(judge_b, "judge_b")
+        self.forgers = self.optimizer([self.method], "forgers")
+        self.judges = self.optimizer([judge_a, judge_b], "judges", rate=recipe.discriminator_rate)
 
 
 class ImagePool:

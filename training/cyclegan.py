@@ -29,7 +29,7 @@ from training.recipe import Run
 from zoo.card import Metric
 from zoo.method import Direction
 from zoo.methods.cyclegan import CycleGAN, CycleGANConfig
-from zoo.nn.translation import initialise, spectral
+from zoo.nn.translation import initialise
 
 log = logging.getLogger(__name__)
 
@@ -116,17 +116,7 @@ class CycleGANTrainer(TranslationTrainer[CycleGANRecipe]):
         initialise(method, deviation=recipe.gain)
         self.build(method)
         self.a_to_b, self.b_to_a = (method.generators[way] for way in ("AtoB", "BtoA"))
-        judges = [patches(recipe.discriminator_width) for _ in range(2)]
-        for judge in judges:
-            initialise(judge)
-            if recipe.spectral:
-                spectral(judge)
-        self.judge_a = self.opponent(judges[0], "judge_a")
-        self.judge_b = self.opponent(judges[1], "judge_b")
-        self.forgers = self.optimizer([method], "forgers")
-        self.judges = self.optimizer(
-            [self.judge_a, self.judge_b], "judges", rate=recipe.discriminator_rate
-        )
+        self.face(*(patches(recipe.discriminator_width) for _ in range(2)))
         self.pool_a, self.pool_b = self.pool("pool_a"), self.pool("pool_b")
 
     def step(self) -> dict[str, Tensor]:

@@ -27,7 +27,6 @@ from training.codes import gate as gate  # for training.publish
 from training.discriminators import MultiScale
 from training.recipe import Cooldown, Run
 from zoo.methods.munit import MUNIT, MUNITConfig
-from zoo.nn.translation import initialise, spectral
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,18 +74,8 @@ class MUNITTrainer(CodedTrainer[MUNITRecipe]):
         self.begin_with_photo(method.networks.values())
         self.build(method)
         self.net_a, self.net_b = method.domain("A"), method.domain("B")
-        judges = [
-            MultiScale(recipe.discriminator_width, recipe.discriminator_scales) for _ in range(2)
-        ]
-        for judge in judges:
-            initialise(judge)
-            if recipe.spectral:
-                spectral(judge)
-        self.judge_a = self.opponent(judges[0], "judge_a")
-        self.judge_b = self.opponent(judges[1], "judge_b")
-        self.forgers = self.optimizer([method], "forgers")
-        self.judges = self.optimizer(
-            [self.judge_a, self.judge_b], "judges", rate=recipe.discriminator_rate
+        self.face(
+            *(MultiScale(recipe.discriminator_width, recipe.discriminator_scales) for _ in range(2))
         )
         self.prior_a, self.prior_b = self.priors(method.code_size)
 
