@@ -19,8 +19,8 @@ from zoo.method import Method
 from zoo.pipeline import Pipeline
 
 MOST = 2.0  # levels of 255 that a value may be off by
-# What share of the values may be off by more. FastPhotoStyle puts features back where the maxima of
-# the photo's were, four times in a row; where two nearly tie, a rounding sends one to the next pixel.
+# What share of the values may be off by more. FastPhotoStyle puts features back where the maxima
+# of the photo's were, four times in a row; where two nearly tie, a rounding moves one by a pixel.
 BEYOND = {"fast_photo_style": 0.002}
 PREFIX = "module."  # how an averaged model names its parts
 OF_THE_MOMENT = ("running_mean", "running_var", "num_batches_tracked")
