@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from training.cli import main
 from training.loop import Trainer
 from training.losses import NormalisedEncoder, statistics_loss
-from training.recipe import Photos, Recipe, Run
+from training.recipe import CheckerboardWeight, Photos, Recipe, Run
 from zoo.methods.adain import LAYER, AdaIN, AdaINConfig, adain
 from zoo.metrics import ridges
 from zoo.nn.vgg import vgg19
@@ -39,10 +39,7 @@ class AdaINRecipe(Recipe):
         float,
         Field(ge=0, le=1e6, description="Weight of giving photos back as they are; the paper's 0."),
     ] = 0.0
-    checkerboard_weight: Annotated[
-        float,
-        Field(ge=0, le=1e6, description="Weight of stripes from resizing; the paper's 0."),
-    ] = 0.0
+    checkerboard_weight: CheckerboardWeight = 0.0
     warmup: Annotated[
         int,
         Field(ge=0, le=10**8, description="First steps, in which pictures are only given back."),

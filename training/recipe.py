@@ -33,6 +33,9 @@ Cooldown = Annotated[
     float,
     Field(ge=0, le=1, description="Share of the steps, at the end, in which the rate goes to 0."),
 ]
+CheckerboardWeight = Annotated[
+    float, Field(ge=0, le=1e6, description="Weight of stripes from resizing; the papers' 0.")
+]
 
 
 @dataclass(frozen=True, kw_only=True)
