@@ -215,10 +215,18 @@ ANY_STYLE: dict[str, Any] = {
 }
 JOBS: tuple[Job, ...] = (
     _johnson("great-wave", "hokusai_great-wave", 4.0, lr=5e-4),
-    _johnson("sunflowers", "van-gogh_twelve-sunflowers", 8.0, average=0.98),
+    _johnson("sunflowers", "van-gogh_twelve-sunflowers", 6.0, lr=8e-4, optimizer="muon"),
     _johnson("the-kiss", "klimt_the-kiss", 4.0, lr=5e-4),
     _johnson("udnie", "picabia_udnie", 4.0, lr=5e-4),
-    _many_styles("many-styles", STYLES, 12_000),
+    _many_styles(
+        "many-styles",
+        STYLES,
+        12_000,
+        optimizer="muon",
+        lr=4e-4,
+        average=0.99,
+        checkerboard_weight=0.005,
+    ),
     _many_styles("many-styles-camera", CAMERA_STYLES, 8000, width=8, lr=2e-3, cooldown=0.4),
     Job(
         name="adain",
