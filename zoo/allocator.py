@@ -2,7 +2,7 @@
 
 glibc asks the kernel for every large block and hands it back as soon as it is free. The kernel
 clears each page of it, so a network that makes the same features again and again pays for them in
-page faults: a seventh to a fifth of AdaIN's time. ``python -m benchmarks.allocator`` measures it.
+page faults: up to a quarter of its time. ``python -m benchmarks.allocator`` measures it.
 Elsewhere both functions do nothing.
 """
 
