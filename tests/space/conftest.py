@@ -137,7 +137,8 @@ def with_hub(runtime: Runtime, tmp_path_factory: pytest.TempPathFactory) -> Iter
         gate = HubServing(SimpleNamespace(asgi=shelf.hub.asgi), f"{found}/hub")  # type: ignore[arg-type]
         shelf.hub.asgi = gate  # type: ignore[assignment]
         token = shelf.hub.create_token("ada", "tests")
-        wait_until(lambda: shelf.model("zoo/gatys-torchvision"), "the hub to be filled")
+        # What the hub does not have yet is listed without a commit.
+        wait_until(lambda: all(m.commit for m in shelf.models()), "the hub to be filled")
         yield WithHub(found, shelf, gate, token)
         if gate.gate:
             gate.gate.set()

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import httpx2
 import psutil
@@ -19,6 +20,7 @@ from zoo.errors import ZooError
 from zoo.hub.cli import main
 from zoo.hub.server import Hub
 from zoo.hub.server.collecting import collect
+from zoo.hub.server.store import Store
 
 NewRepo = Callable[..., str]
 
@@ -99,6 +101,28 @@ def test_collecting_spares_what_is_new_or_held(tmp_path: Path) -> None:
     assert hub.repositories.path(repo.uid).is_dir()
     hub.close()
     assert "Removed 0 objects" in invoke("gc", "--data", str(tmp_path))
+
+
+def test_a_seeded_repository_is_whole_or_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "checkpoint"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(os.urandom(2000))
+    (folder / "README.md").write_text("---\ntags: [seeded]\n---\n")
+    hub = Hub(tmp_path / "data")
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "link", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            hub.seed("zoo/candy", folder)
+    assert hub.store.repo("model", "zoo/candy") is None
+    head = hub.seed("zoo/candy", folder)
+    repo = hub.store.repo("model", "zoo/candy")
+    assert repo is not None
+    assert (repo.head, repo.tags) == (head, ["seeded"])
+    with hub.repositories.open(repo.uid) as repository:
+        assert repository.commit(head).parents == []
+    hub.close()
 
 
 def test_seeding_updates_what_nobody_else_touched(tmp_path: Path) -> None:

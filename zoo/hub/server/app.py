@@ -167,10 +167,10 @@ class Hub:
         Returns:
             The sha of the head of its main branch.
         """
-        self.create_repo(repo_id)
-        repo = self.store.repo("model", repo_id)
-        assert repo is not None  # noqa: S101 - created above
-        return seed(self, repo, folder)
+        namespace, _, name = repo_id.partition("/")
+        self.create_user(namespace)
+        check_repo_name(name)
+        return seed(self, repo_id, folder)
 
     def _index_changed(self) -> None:
         """Catch up with commits whose process was killed before it could index them."""

@@ -3,6 +3,7 @@
 import secrets
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dulwich.objects import ObjectID
@@ -34,6 +35,21 @@ _COPIED = (b"refs/heads/", b"refs/tags/")
 _SDKS = ("gradio", "streamlit", "docker", "static")
 
 
+@dataclass(frozen=True)
+class Content:
+    """A commit to make: its files, pointers among them, and the large files these point to.
+
+    Attributes:
+        message: What the commit says.
+        files: Contents by path.
+        large: Sizes in bytes of the large files by their sha256; the hub has them already.
+    """
+
+    message: str
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    large: Mapping[str, int] = field(default_factory=dict)
+
+
 def create_repository(
     hub: "Hub",
     kind: str,
@@ -42,25 +58,40 @@ def create_repository(
     *,
     private: bool = False,
     sdk: str | None = None,
+    content: Content | None = None,
 ) -> Repo | None:
     """Create a repository with its first commit; ``None`` if the name is taken.
 
     Git comes first: a row without a repository would answer every request with an error, while a
-    repository without a row is merely collected later.
+    repository without a row is merely collected later. The row comes with its links and its index,
+    so nobody ever meets a repository that is not whole.
+
+    Args:
+        hub: Where to.
+        kind: What it holds, one of ``KINDS``.
+        repo_id: Its owner and name.
+        author: Who makes the first commit.
+        private: Whether only its owner may read it.
+        sdk: What a space runs on.
+        content: What the first commit holds besides what every repository has.
     """
     if hub.store.row("SELECT 1 FROM repos WHERE kind = ? AND id = ?", kind, repo_id):
         return None
     uid = secrets.token_hex(12)
-    files = {".gitattributes": DEFAULT_ATTRIBUTES}
+    content = content or Content("initial commit")
+    files = {".gitattributes": DEFAULT_ATTRIBUTES, **content.files}
     if sdk:
         name = repo_id.partition("/")[2]
         files["README.md"] = f"---\ntitle: {name}\nsdk: {sdk}\n---\n".encode()
-    hub.repositories.create(uid, files, Signature(author, "initial commit"))
-    if not hub.store.add_repo(uid, kind, repo_id, private, sdk):
+    hub.repositories.create(uid, files, Signature(author, content.message))
+    with hub.repositories.open(uid) as repository, hub.store.transaction():
+        if added := hub.store.add_repo(uid, kind, repo_id, private, sdk):
+            for oid, size in content.large.items():
+                hub.store.link(uid, oid, size)
+            index_head(hub.store, repository, uid)
+    if not added:
         remove_git(hub, uid)
         return None
-    with hub.repositories.open(uid) as repository:
-        index_head(hub.store, repository, uid)
     return hub.store.repo_by_uid(uid)
 
 
