@@ -4,11 +4,27 @@ Gradio's checks speak English only, put a traceback into the log, and cover the 
 word "Error". Its picture box decodes before anybody can say what is wrong with a file.
 """
 
+import base64
+import io
 from typing import Any
 
 import gradio as gr
 from gradio import component_meta
 from gradio.components.api_component import Api
+from gradio.data_classes import ImageData
+from PIL import Image
+
+PREVIEW = 640  # pixels of the longer side of a picture that is not finished
+
+
+def within_address(picture: Image.Image, longest: int) -> str:
+    """A JPEG as data address, its longer side at most so many pixels."""
+    small = picture.copy()
+    small.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+    stream = io.BytesIO()
+    small.save(stream, "JPEG", quality=85)
+    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
+
 
 # Gradio writes a stub file beside the source of every subclass; not beside ours.
 _writing_stubs = component_meta.create_or_modify_pyi
@@ -29,6 +45,22 @@ class SafeImage(gr.Image):
         if payload.url and payload.url.startswith("data:"):
             return super().preprocess(payload)
         return payload.path
+
+
+class Preview(gr.Image):
+    """A picture box whose pictures come inside the message; given as paths, they stay files.
+
+    A browser drops what it is loading when it is told of another file. Where loading takes longer
+    than the next preview, it would never show any.
+    """
+
+    is_template = True
+
+    def postprocess(self, value: Any) -> Any:
+        """A small JPEG inside its own address, or the file."""
+        if isinstance(value, Image.Image):
+            return ImageData(url=within_address(value, PREVIEW))
+        return super().postprocess(value)
 
 
 class Slider(gr.Slider):

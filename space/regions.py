@@ -6,15 +6,14 @@ pictures, a keyboard can paint, and no WebGL is needed.
 
 import base64
 import binascii
-import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from PIL import Image
 
+from space.components import within_address
 from space.controls import GLUE, TELLING, Entry
 from space.pictures import check_upload, picture_box
 from space.words import t
@@ -111,10 +110,7 @@ def shown(path: str | None) -> str:
     if not path:
         return ""
     try:
-        small = open_picture(path).image
+        picture = open_picture(path).image
     except InputError:  # its own box has said why
         return ""
-    small.thumbnail((SHOWN_AT, SHOWN_AT), Image.Resampling.LANCZOS)
-    stream = io.BytesIO()
-    small.save(stream, "JPEG", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
+    return within_address(picture, SHOWN_AT)

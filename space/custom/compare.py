@@ -5,9 +5,7 @@ methods take turns. What is drawn of it are the cells, a table that the browser 
 between any two of the pictures.
 """
 
-import base64
 import html
-import io
 import json
 import time
 from collections.abc import Iterator, Sequence
@@ -18,7 +16,7 @@ from typing import Any
 import gradio as gr
 
 from space import parts, photo, status
-from space.components import CheckboxGroup, Dropdown
+from space.components import CheckboxGroup, Dropdown, within_address
 from space.controls import GLUE, entry
 from space.jobs import Loading, State, Stopped, Waiting, Working
 from space.links import settings_from
@@ -47,7 +45,7 @@ from zoo.compare import Bench, Contestant, Look
 from zoo.errors import ZooError
 from zoo.form import Form, form_of
 from zoo.metrics import FIGURES
-from zoo.pipeline import Progress, photo_options
+from zoo.pipeline import photo_options
 
 NAME = "compare"
 PREVIEW = 320  # pixels of a picture that is not finished
@@ -284,7 +282,8 @@ class CompareTab:
             hurry = time.monotonic() - drawn >= PREVIEW_EVERY
             if hurry and isinstance(state, Working) and not cell.result:
                 drawn = time.monotonic()
-                cell = replace(cell, preview=small(state.progress))
+                picture = state.progress.pictures()[0]
+                cell = replace(cell, preview=within_address(picture, PREVIEW))
             cell = moved(cell, state)
             board = (*board[:number], cell, *board[number + 1 :])
             new = {
@@ -362,15 +361,6 @@ class CompareTab:
         usable = settings_from(self.form, asked)
         style: Any = self.style.show(usable["style"])[0] if "style" in usable else gr.skip()
         return [methods, paintings, usable.get("size", gr.skip()), style, gr.Accordion(**here)]
-
-
-def small(progress: Progress) -> str:
-    """An unfinished picture, inside its address."""
-    made = progress.pictures()[0]
-    made.thumbnail((PREVIEW, PREVIEW))
-    stream = io.BytesIO()
-    made.save(stream, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
 
 
 # ---- what is shown

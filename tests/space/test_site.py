@@ -107,6 +107,25 @@ def test_stop_acts_and_leaves_the_form_ready(visit: Visits, photo: Path) -> None
     assert not visitor.troubles
 
 
+def test_previews_are_seen_on_a_slow_line(visit: Visits, photo: Path) -> None:
+    visitor = visit().go(LONG)
+    page = visitor.page
+    visitor.upload(photo)
+    line = page.context.new_cdp_session(page)
+    line.send("Network.enable")
+    # An answer takes longer than the next preview.
+    slow = {"offline": False, "latency": 3000, "downloadThroughput": -1, "uploadThroughput": -1}
+    line.send("Network.emulateNetworkConditions", slow)
+    page.click("#gatys-go")
+    page.wait_for_selector("#gatys-preview img", state="visible", timeout=60_000)
+    drawn = "document.querySelector('#gatys-preview img').naturalWidth > 0"
+    for _ in range(3):
+        assert page.evaluate(drawn)
+        page.wait_for_timeout(1200)
+    page.click("#gatys-stop")
+    page.wait_for_selector("#gatys-stop", state="hidden")
+
+
 def test_missing_pictures_are_named(visit: Visits) -> None:
     visitor = visit().go(QUICK)
     visitor.page.click("#gatys-go")
