@@ -28,7 +28,7 @@ from training.data import open_pack
 from training.recipe import LoadSize, Run
 from zoo import codes as style_codes
 from zoo.card import Metric
-from zoo.codes import Coded
+from zoo.codes import Coded, CodedTranslation
 from zoo.method import Direction
 from zoo.metrics import kid_vgg19
 from zoo.nn.vgg import VGG19, vgg19
@@ -67,7 +67,7 @@ class CodedRecipe(TranslationRecipe):
     reconstruction_weight: Annotated[
         float,
         Field(
-            ge=0, le=1e6, description="Weight of a picture from its own two codes; 0 with a skip."
+            ge=0, le=1e6, description="Weight of a picture from its own two codes; not with a skip."
         ),
     ] = 10.0
     cycle_weight: Annotated[
@@ -106,18 +106,23 @@ class CodedTrainer(TranslationTrainer[C]):
             for decoder in decoders:
                 nn.init.normal_(cast(nn.Conv2d, decoder.last).weight, 0, 1e-3)
 
-    @property
-    def own_weight(self) -> float:
-        """Weight of a picture from its own codes.
+    def own(self, *given: Tensor) -> list[tuple[Tensor, ...]]:
+        """A picture to decode from its own two codes: ``given`` as for :meth:`decode`.
 
-        A decoder that has the picture already would only learn that codes of pictures, other than
-        drawn ones, ask for no change.
+        None where decoders have the picture already: they would only learn that codes of pictures,
+        other than drawn ones, ask for no change.
         """
-        return 0.0 if self.recipe.skip else self.recipe.reconstruction_weight
+        return [] if self.recipe.skip else [given]
 
-    def base(self, *pictures: Tensor) -> Tensor | None:
-        """What decoders are to change, where they do."""
-        return torch.cat(pictures) if self.recipe.skip else None
+    def decode(self, domain: str, wanted: Sequence[tuple[Tensor, ...]]) -> list[Tensor]:
+        """Pictures of ``domain`` in [-1, 1] for contents, codes, and what has these contents.
+
+        One pass for all: no normalisation mixes the pictures of a batch.
+        """
+        contents, codes, pictures = (torch.cat(parts) for parts in zip(*wanted, strict=True))
+        method = cast(CodedTranslation, self.method)
+        made = method.decode(contents, codes, domain, pictures if self.recipe.skip else None)
+        return list(made.chunk(len(wanted)))
 
     def sample(self) -> Tensor:
         """Both directions: photos, two drawn translations, style pictures, one in their style."""

@@ -202,25 +202,30 @@ class DRITTrainer(CodedTrainer[DRITRecipe]):
             content_b = self.encode_content(images_b, "B", "content_b")
             code_a, large_a = self.encode_attribute(images_a, "A", "code_a")
             code_b, large_b = self.encode_attribute(images_b, "B", "code_b")
-            # One pass for all purposes: no normalisation mixes the pictures of a batch.
-            fake_a, same_a, *random_a = self.decode(
-                [content_b, content_a] + len(codes) * [content_b],
-                [code_a, code_a, *codes],
+            fake_a, *made_a = self.decode(
                 "A",
-                [images_b, images_a] + len(codes) * [images_b],
+                [
+                    (content_b, code_a, images_b),
+                    *((content_b, code, images_b) for code in codes),
+                    *self.own(content_a, code_a, images_a),
+                ],
             )
-            fake_b, same_b, *random_b = self.decode(
-                [content_a, content_b] + len(codes) * [content_a],
-                [code_b, code_b, *codes],
+            fake_b, *made_b = self.decode(
                 "B",
-                [images_a, images_b] + len(codes) * [images_a],
+                [
+                    (content_a, code_b, images_a),
+                    *((content_a, code, images_a) for code in codes),
+                    *self.own(content_b, code_b, images_b),
+                ],
             )
+            random_a, same_a = made_a[: len(codes)], made_a[len(codes) :]
+            random_b, same_b = made_b[: len(codes)], made_b[len(codes) :]
             again_b = self.encode_content(fake_a, "A", "again_b")
             again_a = self.encode_content(fake_b, "B", "again_a")
             found_a, _ = self.encode_attribute(fake_a, "A", "found_a")
             found_b, _ = self.encode_attribute(fake_b, "B", "found_b")
-            (back_a,) = self.decode([again_a], [found_a], "A", [fake_b])
-            (back_b,) = self.decode([again_b], [found_b], "B", [fake_a])
+            (back_a,) = self.decode("A", [(again_a, found_a, fake_b)])
+            (back_b,) = self.decode("B", [(again_b, found_b, fake_a)])
             with frozen(*self.attribute_encoders):
                 read_a, _ = net.encode_attribute(random_a[0], "A")
                 read_b, _ = net.encode_attribute(random_b[0], "B")
@@ -251,14 +256,13 @@ class DRITTrainer(CodedTrainer[DRITRecipe]):
                 "adversarial": (1.0, fooling),
                 "content": (recipe.content_weight, _undecided(guesses[0]) + _undecided(guesses[1])),
                 "cycle": (recipe.cycle_weight, l1(back_a, images_a) + l1(back_b, images_b)),
-                "reconstruction": (
-                    self.own_weight,
-                    l1(same_a, images_a) + l1(same_b, images_b),
-                ),
                 "latent": (recipe.latent_weight, l1(read_a, codes[0]) + l1(read_b, codes[0])),
                 "size": (recipe.shrink_weight, large + content_b.float().square().mean()),
                 "prior": (recipe.prior_weight, self.prior_a(code_a) + self.prior_b(code_b)),
             }
+            if same_a:
+                same = l1(same_a[0], images_a) + l1(same_b[0], images_b)
+                terms["reconstruction"] = recipe.reconstruction_weight, same
             if recipe.mode_seeking_weight:
                 alike = mode_seeking(random_a[0], random_a[1], codes[0], codes[1])
                 alike = alike + mode_seeking(random_b[0], random_b[1], codes[0], codes[1])
@@ -298,14 +302,6 @@ class DRITTrainer(CodedTrainer[DRITRecipe]):
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
         drawn = self.normal(purpose, mean.shape[1])[1::2]
         return mean + (0.5 * log_variance).exp() * drawn, divergence
-
-    def decode(
-        self, contents: list[Tensor], codes: list[Tensor], domain: str, pictures: list[Tensor]
-    ) -> list[Tensor]:
-        """Pictures of ``domain`` for contents, codes and what has the contents, in [-1, 1]."""
-        base = self.base(*pictures)
-        made = self.net.decode(torch.cat(contents), torch.cat(codes), domain, base)
-        return list(made.chunk(len(contents)))
 
 
 def _undecided(scores: Tensor) -> Tensor:

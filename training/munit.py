@@ -89,18 +89,12 @@ class MUNITTrainer(CodedTrainer[MUNITRecipe]):
             with self.autocast():
                 content_a, content_b = a.encode_content(real_a), b.encode_content(real_b)
                 style_a, style_b = a.encode_style(real_a).float(), b.encode_style(real_b).float()
-                # One pass for two purposes: no normalisation mixes the pictures of a batch.
-                both_a = a.decode(
-                    torch.cat([content_a, content_b]),
-                    torch.cat([style_a, drawn_a]),
-                    self.base(real_a, real_b),
+                fake_a, *same_a = self.decode(
+                    "A", [(content_b, drawn_a, real_b), *self.own(content_a, style_a, real_a)]
                 )
-                both_b = b.decode(
-                    torch.cat([content_b, content_a]),
-                    torch.cat([style_b, drawn_b]),
-                    self.base(real_b, real_a),
+                fake_b, *same_b = self.decode(
+                    "B", [(content_a, drawn_b, real_a), *self.own(content_b, style_b, real_b)]
                 )
-                (same_a, fake_a), (same_b, fake_b) = both_a.chunk(2), both_b.chunk(2)
                 found_a, found_b = b.encode_content(fake_b), a.encode_content(fake_a)
                 styles = a.encode_style(fake_a), b.encode_style(fake_b)
                 judged = self.judge_a(fake_a), self.judge_b(fake_b)
@@ -108,10 +102,6 @@ class MUNITTrainer(CodedTrainer[MUNITRecipe]):
             fooling = fooling + generator_loss(judged[1], recipe.objective)
             terms = {
                 "adversarial": (1.0, fooling),
-                "reconstruction": (
-                    self.own_weight,
-                    l1(same_a, real_a) + l1(same_b, real_b),
-                ),
                 "content": (
                     recipe.content_weight,
                     l1(found_a, content_a) + l1(found_b, content_b),
@@ -119,17 +109,20 @@ class MUNITTrainer(CodedTrainer[MUNITRecipe]):
                 "style": (recipe.style_weight, l1(styles[0], drawn_a) + l1(styles[1], drawn_b)),
                 "prior": (recipe.prior_weight, self.prior_a(style_a) + self.prior_b(style_b)),
             }
+            if same_a:
+                same = l1(same_a[0], real_a) + l1(same_b[0], real_b)
+                terms["reconstruction"] = recipe.reconstruction_weight, same
             if recipe.cycle_weight:
                 with self.autocast():
-                    back_a = a.decode(found_a, style_a, self.base(fake_b))
-                    back_b = b.decode(found_b, style_b, self.base(fake_a))
+                    (back_a,) = self.decode("A", [(found_a, style_a, fake_b)])
+                    (back_b,) = self.decode("B", [(found_b, style_b, fake_a)])
                 cycle = l1(back_a, real_a) + l1(back_b, real_b)
                 terms["cycle"] = recipe.cycle_weight, cycle
             if recipe.mode_seeking_weight:
                 other_a, other_b = self.normal("other_a", size), self.normal("other_b", size)
                 with self.autocast():
-                    made_a = a.decode(content_b, other_a, self.base(real_b))
-                    made_b = b.decode(content_a, other_b, self.base(real_a))
+                    (made_a,) = self.decode("A", [(content_b, other_a, real_b)])
+                    (made_b,) = self.decode("B", [(content_a, other_b, real_a)])
                 alike = mode_seeking(fake_a, made_a, drawn_a, other_a)
                 alike = alike + mode_seeking(fake_b, made_b, drawn_b, other_b)
                 terms["mode_seeking"] = recipe.mode_seeking_weight, alike
