@@ -401,6 +401,8 @@ def resume(trainer: Trainer[R]) -> float:
             reason=error,
         ) from error
     now = {"method": trainer.method.name, **comparable(trainer.recipe)}
+    # A field that is newer than the state had no other value than its default then.
+    made = {f.name: f.default for f in fields(trainer.recipe) if f.name in now} | made
     now |= {name: pack.digest for name, pack in trainer.packs.items()}
     now["processes"] = accelerator.num_processes
     differing = sorted(k for k in made.keys() | now.keys() if made.get(k) != now.get(k))

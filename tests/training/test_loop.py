@@ -18,7 +18,8 @@ from tests.training.toys import (
     train_together,
     trainer_of,
 )
-from training.loop import CHECKPOINT, METRICS, STATE, fit, forget_after, write
+from training.loop import CHECKPOINT, METRICS, STATE, Trainer, fit, forget_after, write
+from training.recipe import Recipe
 from zoo.errors import CheckpointError, DiskFullError, InputError
 from zoo.methods import METHODS
 from zoo.methods.johnson import Johnson
@@ -163,6 +164,26 @@ def test_a_state_of_other_settings_is_refused_and_kept(
     (run.out / STATE).write_bytes(before[:1000])
     with pytest.raises(CheckpointError, match="damaged"):
         fit(trainer_of("adain", recipe_of("adain", photos, paintings, steps=2), run))
+
+
+def test_a_state_from_before_a_field_goes_on_with_its_default(
+    photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    run = run_in(tmp_path / "run")
+
+    def asking(weight: float, steps: int) -> Trainer[Recipe]:
+        values = {"checkerboard_weight": weight, "steps": steps}
+        return trainer_of("adain", recipe_of("adain", photos, paintings, **values), run)
+
+    fit(asking(0.0, 2))
+    state = state_of(run.out)
+    del state["recipe"]["checkerboard_weight"]
+    torch.save(state, run.out / STATE)
+    with pytest.raises(CheckpointError, match=r"checkerboard_weight: 0\.0, now 0\.1"):
+        fit(asking(0.1, 2))
+    longer = asking(0.0, 3)
+    fit(longer)
+    assert longer.done == 3
 
 
 def test_a_full_disk_leaves_the_earlier_state(
