@@ -18,7 +18,7 @@ from zoo.methods import METHODS
 from zoo.runtime import Listed, Runtime
 
 SLOWNESS = 0.5  # seconds; the others take some milliseconds
-HUNGER = 300 * 10**6  # bytes; the others take some megabytes
+HUNGER = 100 * 10**6  # bytes; the others take some megabytes, and more would take time as well
 
 
 @dataclass(frozen=True, kw_only=True)
