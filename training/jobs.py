@@ -135,7 +135,7 @@ BETWEEN: dict[str, tuple[int, dict[str, Any]]] = {
 }
 CHANGE: dict[str, Any] = {
     "skip": True, "lr": 3e-4, "clip": 10.0, "prior_weight": 4.0, "cycle_weight": 5.0,
-    "discriminator_rate": 3.0, "mode_seeking_weight": 0.002,
+    "discriminator_rate": 3.0, "mode_seeking_weight": 0.005,
 }  # fmt: skip
 # Seasons share every line of a picture, paintings and photos hardly one.
 OF_PAIRS: dict[tuple[str, str], dict[str, Any]] = {
