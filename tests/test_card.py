@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from dataclasses import fields, replace
@@ -134,6 +135,8 @@ def test_shipped_checkpoints_have_cards_that_say_who_they_are(folder: Path) -> N
     assert facts.repo_id == f"zoo/{folder.name}"
     assert facts.license
     assert facts.summary
+    assert facts.config == json.loads((folder / "config.json").read_text())["config"]
+    assert all(data.license != card.UNSTATED for data in facts.datasets)
     assert card.render(facts) == text
     for name in facts.samples:
         assert (folder / name).is_file()

@@ -303,6 +303,17 @@ JOBS: tuple[Job, ...] = (
         judge="cartoongan",
         judged_on={"photos": "haze/hazy", "cartoons": "haze/clear", "pairs": "haze/pairs.csv"},
         held_out=True,
+        licenses={
+            "photos": "hazy pictures of the SOTS test set (RESIDE), for research only; "
+            "not redistributed",
+            "cartoons": "clear pictures of the same set, likewise",
+        },
+        limits=(
+            "Rooms under synthetic haze alone were seen in training; haze outdoors is thinned at "
+            "best.",
+            "A photo that is dark rather than hazy comes out darker still, as the night among the "
+            "samples does; a lower strength keeps it.",
+        ),
         contents=("photos/pagoda", "photos/rocket"),
     ),
     Job(

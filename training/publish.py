@@ -119,7 +119,7 @@ def publish(
         | {
             "license_note": "The weights are the project's own; the pictures are not part of it.",
             "datasets": tuple(
-                DataSet(**data, license=(licenses or {}).get(stream, "not stated"))
+                DataSet(**data, license=(licenses or {}).get(stream, card.UNSTATED))
                 for stream, data in facts["data"].items()
             ),
             "recipe": numbers,

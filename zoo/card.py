@@ -22,7 +22,7 @@ IMAGE_TO_IMAGE = "image-to-image"
 UNCONDITIONAL = "unconditional-image-generation"
 
 _OWN_KEY = "style_zoo"
-_UNSTATED = "not stated"
+UNSTATED = "not stated"
 # Facts that the conventions of the hub have a place for; all others go under our own key.
 _STANDARD = ("license", "pipeline_tag", "metrics")
 
@@ -196,8 +196,8 @@ def _adapters() -> dict[str, TypeAdapter[Any]]:
 def _result(metric: Metric, facts: CardFacts) -> EvalResult:
     return EvalResult(
         task_type=facts.pipeline_tag or IMAGE_TO_IMAGE,
-        dataset_type=metric.data or _UNSTATED,  # results of one type share one name
-        dataset_name=metric.data or _UNSTATED,
+        dataset_type=metric.data or UNSTATED,  # results of one type share one name
+        dataset_name=metric.data or UNSTATED,
         metric_type=metric.name.lower().replace(" ", "_"),
         metric_name=metric.name,
         metric_value=metric.value,
@@ -213,7 +213,7 @@ def _metric(result: EvalResult) -> dict[str, Any]:
         "value": result.metric_value,
         "features": more.get("features", ""),
         "better": more.get("better", ""),
-        "data": "" if data == _UNSTATED else data,
+        "data": "" if data == UNSTATED else data,
     }
 
 
