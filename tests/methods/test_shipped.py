@@ -24,9 +24,12 @@ SHIPPED = sorted(path.parent for path in checkpoint.SHIPPED.glob("*/config.json"
 ANY_STYLE = [f for f in SHIPPED if checkpoint.read_config(f)["method"] in ("adain", "style_swap")]
 BY_HEART = [f for f in SHIPPED if checkpoint.read_config(f)["method"] in ("johnson", "many_styles")]
 
+# What is let pass of a frame, by its pixels: padding with zeros leaves a line of one where the
+# colours of a style are near the grey that it makes.
+FRAMES = {1: 0.015, 4: 0.025}
 GATES: dict[str, Callable[[float], bool]] = {
     "checkerboard": lambda value: value < 0.5,
-    "frame": lambda value: value < 0.025,
+    "frame": lambda value: value < 1,
     "color_drift": lambda value: value < 0.08,
     "contrast": lambda value: value > 0.7,
 }
@@ -36,6 +39,11 @@ def picture(path: str, size: int = 256) -> Tensor:
     opened = images.open_picture(EXAMPLES / f"{path}.jpg").image
     tensor = images.to_tensor(images.fit(opened, size))
     return tensor[..., : tensor.shape[2] // 8 * 8, : tensor.shape[3] // 8 * 8]
+
+
+def framed(result: Tensor, content: Tensor) -> float:
+    """The frame that a result has, as a share of what is let pass."""
+    return max(faults.frame(result, content, band) / most for band, most in FRAMES.items())
 
 
 @torch.no_grad()
@@ -48,7 +56,7 @@ def measured(method: Method) -> dict[str, float]:
     if isinstance(method, Johnson | ManyStyles):
         for result, content, color, luma in by_heart(method):
             found["checkerboard"].append(faults.checkerboard(result, content))
-            found["frame"].append(faults.frame(result, content))
+            found["frame"].append(framed(result, content))
             found["color_drift"].append(faults.color_drift(result, color))
             found["contrast"].append(float(luminance(result).std()) / luma)
         return {name: mean(values) for name, values in found.items()}
@@ -57,7 +65,7 @@ def measured(method: Method) -> dict[str, float]:
         result = method(content, picture(f"paintings/{style}"))
         same = method(content, content)
         found["checkerboard"].append(faults.checkerboard(result, content))
-        found["frame"].append(faults.frame(result, content))
+        found["frame"].append(framed(result, content))
         found["color_drift"].append(faults.color_drift(same, content))
         found["contrast"].append(faults.contrast(same, content))
     return {name: mean(values) for name, values in found.items()}
