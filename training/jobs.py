@@ -214,7 +214,7 @@ ANY_STYLE: dict[str, Any] = {
     "styles": ("paintings/van-gogh-bouquet", "paintings/hiroshige-river", "paintings/redon-vase"),
 }
 JOBS: tuple[Job, ...] = (
-    _johnson("great-wave", "hokusai_great-wave", 4.0, lr=5e-4),
+    _johnson("great-wave", "hokusai_great-wave", 4.0, lr=1e-3, average=0.995, optimizer="muon"),
     _johnson("sunflowers", "van-gogh_twelve-sunflowers", 6.0, lr=8e-4, optimizer="muon"),
     _johnson("the-kiss", "klimt_the-kiss", 4.0, lr=1e-3, average=0.995, optimizer="muon"),
     _johnson("udnie", "picabia_udnie", 4.0, lr=1e-3, average=0.995, optimizer="muon"),
