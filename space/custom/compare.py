@@ -48,7 +48,7 @@ from zoo.metrics import FIGURES
 from zoo.pipeline import photo_options
 
 NAME = "compare"
-PREVIEW = 320  # pixels of a picture that is not finished
+CELL_PREVIEW = 320  # pixels of a picture that is not finished
 PHOTO = ""  # among the pictures to lay over each other, the one that is no method's
 
 
@@ -283,7 +283,7 @@ class CompareTab:
             if hurry and isinstance(state, Working) and not cell.result:
                 drawn = time.monotonic()
                 picture = state.progress.pictures()[0]
-                cell = replace(cell, preview=within_address(picture, PREVIEW))
+                cell = replace(cell, preview=within_address(picture, CELL_PREVIEW))
             cell = moved(cell, state)
             board = (*board[:number], cell, *board[number + 1 :])
             new = {

@@ -50,6 +50,9 @@ class Content:
     large: Mapping[str, int] = field(default_factory=dict)
 
 
+_NOTHING = Content("initial commit")
+
+
 def create_repository(
     hub: "Hub",
     kind: str,
@@ -58,7 +61,7 @@ def create_repository(
     *,
     private: bool = False,
     sdk: str | None = None,
-    content: Content | None = None,
+    content: Content = _NOTHING,
 ) -> Repo | None:
     """Create a repository with its first commit; ``None`` if the name is taken.
 
@@ -78,7 +81,6 @@ def create_repository(
     if hub.store.row("SELECT 1 FROM repos WHERE kind = ? AND id = ?", kind, repo_id):
         return None
     uid = secrets.token_hex(12)
-    content = content or Content("initial commit")
     files = {".gitattributes": DEFAULT_ATTRIBUTES, **content.files}
     if sdk:
         name = repo_id.partition("/")[2]
