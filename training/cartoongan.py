@@ -207,8 +207,6 @@ class CartoonGANTrainer(AdversarialTrainer[CartoonGANRecipe]):
                 losses["cycle"] = F.l1_loss(self.back(made), 2 * photos - 1)
             total = total + recipe.cycle_weight * losses["cycle"]
         if whole and recipe.style_weight:
-            # Differs from the paper, where the recipe asks for it: a discriminator alone takes very
-            # long to find the manner of the cartoons.
             losses["style"] = self.manner(0.5 + 0.5 * made).mean()
             total = total + recipe.style_weight * losses["style"]
         if judged:

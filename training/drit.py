@@ -268,8 +268,6 @@ class DRITTrainer(CodedTrainer[DRITRecipe]):
                 alike = alike + mode_seeking(random_b[0], random_b[1], codes[0], codes[1])
                 terms["mode_seeking"] = recipe.mode_seeking_weight, alike
             if recipe.manner_weight:
-                # Differs from the paper, where the recipe asks for it: discriminators alone take
-                # very long to find the manner of a kind of picture.
                 strange = self.strangeness(random_a[0], random_b[0])
                 terms["manner"] = recipe.manner_weight, strange
             total = torch.stack([weight * loss for weight, loss in terms.values()]).sum()

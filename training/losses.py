@@ -47,7 +47,8 @@ def mean_grams(images: Sequence[Tensor], encoder: VGG19) -> dict[str, Tensor]:
 class Manner:
     """What a kind of picture has in common, as mean Gram matrices.
 
-    Chen, Liu & Chen (AnimeGAN, ISICA 2019) compare Gram matrices too, of one layer.
+    Differs from the papers, where a recipe asks for it: a discriminator alone takes very long to
+    find it. Chen, Liu & Chen (AnimeGAN, ISICA 2019) compare Gram matrices too, of one layer.
 
     Args:
         encoder: Frozen VGG-19.

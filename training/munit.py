@@ -127,8 +127,6 @@ class MUNITTrainer(CodedTrainer[MUNITRecipe]):
                 alike = alike + mode_seeking(fake_b, made_b, drawn_b, other_b)
                 terms["mode_seeking"] = recipe.mode_seeking_weight, alike
             if recipe.manner_weight:
-                # Differs from the paper, where the recipe asks for it: discriminators alone take
-                # very long to find the manner of a kind of picture.
                 terms["manner"] = recipe.manner_weight, self.strangeness(fake_a, fake_b)
             total = torch.stack([weight * loss for weight, loss in terms.values()]).sum()
             self.update(total, self.forgers)
