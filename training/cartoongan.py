@@ -36,20 +36,22 @@ from training.adversarial import (
 from training.cli import main
 from training.data import Pack, open_pack
 from training.discriminators import cartoon
-from training.losses import LOOKED_AT, MANNER_LAYERS, Manner, mean_grams
 from training.recipe import Cooldown, Photos, Run
 from zoo import checkpoint
 from zoo.card import Metric
 from zoo.color import luminance
 from zoo.errors import CheckpointError, InputError
 from zoo.methods.cartoongan import CartoonGAN, CartoonGANConfig, Generator
+from zoo.nn.stats import gram
 from zoo.nn.translation import initialise, spectral
 from zoo.nn.vgg import VGG19, vgg19
 
 CONTENT_LAYER = "conv4_4"
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 INITIALISED = "initialised"  # folder of the run with the checkpoint at the end of the warm-up
 WORST = 2.0  # content error at the end, as a multiple of that at the end of the warm-up
 GATED = 24  # pictures of a pack that the gate looks at
+LOOKED_AT = 64  # cartoons whose mean Gram matrices are their manner
 Repaint = Callable[[Tensor], Tensor]
 EPOCH = 5402  # photos of the paper
 
@@ -185,7 +187,8 @@ class CartoonGANTrainer(AdversarialTrainer[CartoonGANRecipe]):
         self.encoder = vgg19("caffe", device=self.device, dtype=self.encoder_dtype)
         if recipe.style_weight:
             some = [p.to(self.device) for p in self.cartoons.pack.tensors(LOOKED_AT)]
-            self.manner = Manner(self.encoder, some)
+            with torch.no_grad():
+                self.manner = _mean_grams(some, self.encoder)
 
     def step(self) -> dict[str, Tensor]:
         """Update the generator, and after the warm-up its opponents."""
@@ -207,7 +210,7 @@ class CartoonGANTrainer(AdversarialTrainer[CartoonGANRecipe]):
                 losses["cycle"] = F.l1_loss(self.back(made), 2 * photos - 1)
             total = total + recipe.cycle_weight * losses["cycle"]
         if whole and recipe.style_weight:
-            losses["style"] = self.manner(0.5 + 0.5 * made).mean()
+            losses["style"] = self.strangeness(0.5 + 0.5 * made)
             total = total + recipe.style_weight * losses["style"]
         if judged:
             with frozen(self.judge), self.autocast():
@@ -231,6 +234,19 @@ class CartoonGANTrainer(AdversarialTrainer[CartoonGANRecipe]):
             # a discriminator takes over that of the film.
             losses["color"] = color_loss(made, targets)
         return losses
+
+    def strangeness(self, made: Tensor) -> Tensor:
+        """How far each of ``(B, 3, s, s)`` in [0, 1] is from the manner of the cartoons.
+
+        Differs from the paper, where the recipe asks for it: a discriminator alone takes very long
+        to find the manner. Chen, Liu & Chen (AnimeGAN) compare Gram matrices too, of one layer.
+        """
+        features = self.encoder(made, STYLE_LAYERS)
+        ratios = [
+            (gram(features[layer]) - wanted).square().sum((1, 2)).mean() / wanted.square().sum()
+            for layer, wanted in self.manner.items()
+        ]
+        return torch.stack(ratios).mean()
 
     def seen(self, images: Tensor) -> Tensor:
         """What VGG-19 sees in ``(B, 3, s, s)`` in [0, 1]: float32 features."""
@@ -390,7 +406,7 @@ def _yuv(images: Tensor) -> tuple[Tensor, Tensor]:
 def style_distance(images: list[Tensor], cartoons: list[Tensor], encoder: VGG19) -> float:
     """How far pictures are from the manner of the cartoons; 0 is the same.
 
-    The mean over :data:`MANNER_LAYERS` of the squared distance between the two sets' mean Gram
+    The mean over :data:`STYLE_LAYERS` of the squared distance between the two sets' mean Gram
     matrices, relative to the square of that of the cartoons.
 
     Args:
@@ -398,12 +414,20 @@ def style_distance(images: list[Tensor], cartoons: list[Tensor], encoder: VGG19)
         cartoons: Likewise.
         encoder: VGG-19 on the same device.
     """
-    found, wanted = mean_grams(images, encoder), mean_grams(cartoons, encoder)
+    found, wanted = _mean_grams(images, encoder), _mean_grams(cartoons, encoder)
     ratios = [
         (found[layer] - wanted[layer]).square().sum() / wanted[layer].square().sum()
-        for layer in MANNER_LAYERS
+        for layer in STYLE_LAYERS
     ]
     return float(torch.stack(ratios).mean())
+
+
+def _mean_grams(images: list[Tensor], encoder: VGG19) -> dict[str, Tensor]:
+    sums: dict[str, Tensor] = {}
+    for image in images:
+        for layer, features in encoder(image, STYLE_LAYERS).items():
+            sums[layer] = sums.get(layer, 0) + gram(features) / len(images)
+    return sums
 
 
 @torch.no_grad()

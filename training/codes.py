@@ -25,7 +25,6 @@ from training.adversarial import (
     mean_of_processes,
 )
 from training.data import open_pack
-from training.losses import LOOKED_AT, Manner
 from training.recipe import LoadSize, Run
 from zoo import codes as style_codes
 from zoo.card import Metric
@@ -87,14 +86,6 @@ class CodedRecipe(TranslationRecipe):
     mode_seeking_weight: Annotated[
         float, Field(ge=0, le=1e6, description="Weight of results differing as their codes do.")
     ] = 0.0
-    manner_weight: Annotated[
-        float,
-        Field(
-            ge=0,
-            le=1e6,
-            description="Weight of a kind's mean Gram matrices in translations; the papers' 0.",
-        ),
-    ] = 0.0
 
 
 C = TypeVar("C", bound=CodedRecipe)
@@ -102,26 +93,6 @@ C = TypeVar("C", bound=CodedRecipe)
 
 class CodedTrainer(TranslationTrainer[C]):
     """Training whose results have codes; see :class:`Prior` for what keeps those in place."""
-
-    def __init__(self, recipe: C, run: Run) -> None:
-        super().__init__(recipe, run)
-        if recipe.manner_weight:
-            encoder = vgg19("caffe", device=self.device, dtype=self.encoder_dtype)
-            self.manners = [
-                Manner(encoder, [p.to(self.device) for p in stream.pack.tensors(LOOKED_AT)])
-                for stream in (self.a, self.b)
-            ]
-
-    def strangeness(self, fake_a: Tensor, fake_b: Tensor) -> Tensor:
-        """How far translations ``(B, 3, s, s)`` in [-1, 1] are from the manner of either kind.
-
-        Relative distances, not their squares: a single dark photo would drown all others.
-        """
-        far = [
-            manner((0.5 + 0.5 * fake).float()).clamp(min=1e-8).sqrt().mean()
-            for manner, fake in zip(self.manners, (fake_a, fake_b), strict=True)
-        ]
-        return torch.stack(far).sum()
 
     def priors(self, size: int) -> tuple["Prior", "Prior"]:
         """A prior of codes of ``size`` numbers for each kind of picture; saved and resumed."""

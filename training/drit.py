@@ -267,9 +267,6 @@ class DRITTrainer(CodedTrainer[DRITRecipe]):
                 alike = mode_seeking(random_a[0], random_a[1], codes[0], codes[1])
                 alike = alike + mode_seeking(random_b[0], random_b[1], codes[0], codes[1])
                 terms["mode_seeking"] = recipe.mode_seeking_weight, alike
-            if recipe.manner_weight:
-                strange = self.strangeness(random_a[0], random_b[0])
-                terms["manner"] = recipe.manner_weight, strange
             total = torch.stack([weight * loss for weight, loss in terms.values()]).sum()
             self.update(total, self.forgers)
         self.prior_a.update(code_a)

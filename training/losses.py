@@ -14,8 +14,6 @@ from zoo.nn.stats import gram, moments
 from zoo.nn.vgg import VGG19
 
 Statistics = tuple[Tensor, Tensor]  # mean and deviation of every channel, (B, C, 1, 1) each
-MANNER_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
-LOOKED_AT = 64  # pictures of a pack whose mean Gram matrices are its manner
 
 
 def statistics_loss(found: Statistics, wanted: Statistics) -> Tensor:
@@ -33,44 +31,6 @@ def stripes(made: Tensor) -> Tensor:
     pixel wide, and a long training with a heavy style term leaves some.
     """
     return ridges(made).relu().mean()
-
-
-def mean_grams(images: Sequence[Tensor], encoder: VGG19) -> dict[str, Tensor]:
-    """Mean Gram matrices ``(1, C, C)`` by layer of pictures ``(1, 3, ·, ·)`` of any size."""
-    sums: dict[str, Tensor] = {}
-    for image in images:
-        for layer, features in encoder(image, MANNER_LAYERS).items():
-            sums[layer] = sums.get(layer, 0) + gram(features) / len(images)
-    return sums
-
-
-class Manner:
-    """What a kind of picture has in common, as mean Gram matrices.
-
-    Differs from the papers, where a recipe asks for it: a discriminator alone takes very long to
-    find it. Chen, Liu & Chen (AnimeGAN, ISICA 2019) compare Gram matrices too, of one layer.
-
-    Args:
-        encoder: Frozen VGG-19.
-        pictures: Of that kind, each ``(1, 3, h, w)`` in [0, 1] on the encoder's device.
-    """
-
-    def __init__(self, encoder: VGG19, pictures: Sequence[Tensor]) -> None:
-        self.encoder = encoder
-        with torch.no_grad():
-            self.wanted = mean_grams(pictures, encoder)
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """How far each of ``(B, 3, H, W)`` in [0, 1] is from it: ``(layers, B)``.
-
-        Squared distances of Gram matrices, relative to the square of those of the kind.
-        """
-        features = self.encoder(images, MANNER_LAYERS)
-        ratios = [
-            (gram(features[layer]) - wanted).square().sum((1, 2)) / wanted.square().sum()
-            for layer, wanted in self.wanted.items()
-        ]
-        return torch.stack(ratios)
 
 
 class PerceptualLoss:

@@ -126,8 +126,6 @@ class MUNITTrainer(CodedTrainer[MUNITRecipe]):
                 alike = mode_seeking(fake_a, made_a, drawn_a, other_a)
                 alike = alike + mode_seeking(fake_b, made_b, drawn_b, other_b)
                 terms["mode_seeking"] = recipe.mode_seeking_weight, alike
-            if recipe.manner_weight:
-                terms["manner"] = recipe.manner_weight, self.strangeness(fake_a, fake_b)
             total = torch.stack([weight * loss for weight, loss in terms.values()]).sum()
             self.update(total, self.forgers)
         self.prior_a.update(style_a)

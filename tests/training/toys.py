@@ -38,7 +38,6 @@ NAMES: dict[str, tuple[str, dict[str, Any]]] = {
             "discriminator_width": 4,
             "discriminator_scales": 2,
             "mode_seeking_weight": 0.01,
-            "manner_weight": 0.1,
             "skip": True,
         },
     ),
