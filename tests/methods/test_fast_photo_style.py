@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tests.pictures import photo
+from training.faults import frame
 from zoo import checkpoint
 from zoo.__main__ import main
 from zoo.errors import InputError
@@ -66,13 +67,17 @@ def matting_matrix(photo: Tensor, epsilon: float = 1e-7) -> csc_matrix:
     return csc_matrix((data, (row, column)), shape=(numbers.size, numbers.size))
 
 
-def direct(photo: Tensor, colored: Tensor) -> Tensor:
+def direct(photo: Tensor, colored: Tensor, published: bool) -> Tensor:
     """The smoothing step by SciPy's sparse LU."""
     matrix = matting_matrix(photo[0])
-    root = diags(1 / np.sqrt(np.asarray(matrix.sum(1)).ravel()))
-    system = (identity(matrix.shape[0]) - BETA * root @ matrix @ root).tocsc()
+    sums = np.asarray(matrix.sum(1)).ravel()
     right = (1 - BETA) * colored[0].double().flatten(1).T.numpy()
-    return torch.from_numpy(spsolve(system, right)).T.reshape(colored.shape)
+    if published:
+        root = diags(1 / np.sqrt(sums))
+        system = identity(matrix.shape[0]) - BETA * root @ matrix @ root
+    else:
+        system, right = diags(sums) - BETA * matrix, sums[:, None] * right
+    return torch.from_numpy(spsolve(system.tocsc(), right)).T.reshape(colored.shape)
 
 
 def test_the_diagonals_are_the_matting_matrix() -> None:
@@ -100,8 +105,7 @@ def test_the_product_is_that_of_the_scaled_system() -> None:
     height, width = 7, 11
     photo = texture(4, height, width)
     matrix = matting_matrix(photo[0])
-    root = diags(1 / np.sqrt(np.asarray(matrix.sum(1)).ravel()))
-    plain = (identity(height * width) - BETA * root @ matrix @ root).toarray()
+    plain = (diags(np.asarray(matrix.sum(1)).ravel()) - BETA * matrix).toarray()
     bands, scale = system(photo[0])
     x = torch.rand(2, height, width, generator=torch.Generator().manual_seed(0))
     padded, out = (torch.zeros(2, height, width + REACH) for _ in range(2))
@@ -113,11 +117,18 @@ def test_the_product_is_that_of_the_scaled_system() -> None:
     assert not out[..., width:].any()
 
 
-def test_smoothing_equals_a_direct_solve() -> None:
+@pytest.mark.parametrize("published", [False, True])
+def test_smoothing_equals_a_direct_solve(published: bool) -> None:
     photo = texture(1, 54, 96)
     colored = 0.5 * texture(2, 54, 96) + 0.5 * photo.flip(1)
-    error = 255 * (smooth(photo, colored) - direct(photo, colored)).abs().max()
-    assert error < 0.1
+    expected = direct(photo, colored, published)
+    assert 255 * (smooth(photo, colored, published=published) - expected).abs().max() < 0.1
+
+
+def test_smoothing_leaves_no_frame_and_the_published_way_does() -> None:
+    photo, colored = texture(5, 48, 64), torch.full((1, 3, 48, 64), 0.6)
+    assert 255 * (smooth(photo, colored) - colored).abs().max() < 0.1
+    assert frame(smooth(photo, colored, published=True), colored, 1) > 0.1
 
 
 def test_smoothing_keeps_edges_of_the_photo_and_gives_up_edges_it_has_not() -> None:

@@ -5,10 +5,12 @@ Source: Li, Liu, Li, Yang & Kautz, A Closed-form Solution to Photorealistic Imag
 get the style's mean and covariance, and a decoder goes back to pixels, unpooling to where the
 photo's maxima were. *Smoothing*: the result R of Y minimises
 
-    Σ_ij  W_ij ‖R_i / √D_ii - R_j / √D_jj‖²  / 2  +  (1/β - 1) Σ_i ‖R_i - Y_i‖²
+    Σ_ij  W_ij ‖R_i - R_j‖²  / 2  +  (1/β - 1) Σ_i D_ii ‖R_i - Y_i‖²
 
 with the matting affinity W of the photo (Levin et al.), so that what looks alike in the photo is
-coloured alike.
+coloured alike. Differs from the paper, which divides the pixels of its first term by √D and weighs
+those of the second alike. Inside a picture that is the same, but pixels at its border lie in fewer
+windows, and there it makes a dark frame; the published code cuts it off and repeats what is next.
 
 W couples a pixel with the 24 around it only, and its row sums D are the numbers of windows a pixel
 lies in. So the system is 25 diagonals, of which symmetry leaves 12 to store, built once and solved
@@ -56,7 +58,7 @@ class FastPhotoStyleConfig:
         weights: Whose VGG-19 the decoders invert.
         own_encoder: Whether it is one that the checkpoint brings.
         published: Whiten as the published code does, with an identity added to the photo's
-            covariance, and do not cut pictures off between the levels.
+            covariance, do not cut pictures off between the levels, and smooth with a dark frame.
     """
 
     weights: Weights = "caffe"
@@ -163,7 +165,7 @@ class FastPhotoStyle(Method):
         for level in LEVELS:
             result = self.transfer(result, style, level, maps)
         if smoothing == "closed":
-            result = smooth(content, result)
+            result = smooth(content, result, published=self.config.published)
         elif smoothing == "guided":
             result = guided_filter(content, result)
         return torch.lerp(content, result.clamp(0, 1), strength)
@@ -249,12 +251,20 @@ def wct_by_region(content: Tensor, style: Tensor, mine: Tensor, theirs: Tensor) 
     return result
 
 
-def smooth(photo: Tensor, colored: Tensor, *, tolerance: float = 3e-4, limit: int = 2000) -> Tensor:
+def smooth(
+    photo: Tensor,
+    colored: Tensor,
+    *,
+    published: bool = False,
+    tolerance: float = 3e-4,
+    limit: int = 2000,
+) -> Tensor:
     """Solve the smoothing step: colours of ``colored``, edges of ``photo``.
 
     Args:
         photo: ``(1, 3, H, W)`` in [0, 1], at least 3 × 3 pixels.
         colored: ``(1, C, H, W)``.
+        published: Minimise the paper's sum, which makes a dark frame.
         tolerance: Residual relative to the right-hand side at which to stop; the error is then
             below a tenth of a grey level.
         limit: Most iterations.
@@ -264,11 +274,15 @@ def smooth(photo: Tensor, colored: Tensor, *, tolerance: float = 3e-4, limit: in
     """
     height, width = photo.shape[2:]
     bands, scale = system(photo[0])
+    sums = covering(height, width).to(scale)
+    # Solutions are divided by √D in the paper's sum, and their distance from Y is multiplied by it
+    # in ours.
+    weights, scale = (1.0, scale * sums.sqrt()) if published else (sums, scale)
 
     def flat(planes: Tensor) -> Tensor:
         return F.pad(planes, (0, REACH)).float().flatten(1)
 
-    right = flat((1 - BETA) * colored[0] * scale)
+    right = flat((1 - BETA) * weights * colored[0] * scale)
     x = flat(colored[0] / scale)
     direction, moved = x.clone(), torch.empty_like(x)
     product = multiplication(bands, direction, moved, width + REACH)
@@ -346,7 +360,7 @@ def covering(height: int, width: int) -> Tensor:
 
 
 def system(photo: Tensor) -> tuple[Tensor, Tensor]:
-    """``1 - β D^-½ W D^-½`` of ``(3, H, W)``, scaled from both sides to a diagonal of ones.
+    """``D - β W`` of ``(3, H, W)``, scaled from both sides to a diagonal of ones.
 
     Returns:
         All diagonals but that, ``(12, H · (W + 2))`` float32: rows end in two columns of zeros, so
@@ -362,7 +376,7 @@ def system(photo: Tensor) -> tuple[Tensor, Tensor]:
     for band, out, (dy, dx) in zip(bands[1:], found, STEPS[1:], strict=True):
         left = REACH + dx
         out[:, :width] = -BETA * band * scale * there[dy : dy + height, left : left + width]
-    return found.flatten(1), scale * sums.sqrt()
+    return found.flatten(1), scale
 
 
 def multiplication(bands: Tensor, x: Tensor, out: Tensor, stride: int) -> Callable[[], None]:
