@@ -14,9 +14,9 @@ from torch.nn import functional as F
 from training.cli import main
 from training.loop import Trainer
 from training.losses import NormalisedEncoder
-from training.recipe import LoadSize, Photos, Recipe, Run
+from training.recipe import LoadSize, Optimizer, Photos, Recipe, Run
 from zoo.methods.fast_photo_style import LEVELS, FastPhotoStyle
-from zoo.nn.blocks import Pool, encode
+from zoo.nn.blocks import Pool, encode_levels
 from zoo.nn.vgg import vgg19
 
 
@@ -29,6 +29,7 @@ class FastPhotoStyleRecipe(Recipe):
     feature_weight: Annotated[
         float, Field(ge=0, le=1e6, description="Weight of giving features back; pixels have 1.")
     ] = 0.01
+    optimizer: Optimizer = "adam"
 
 
 class AllDecoders(nn.Module):
@@ -58,35 +59,41 @@ class FastPhotoStyleTrainer(Trainer[FastPhotoStyleRecipe]):
             method.scale(level).copy_(normalised.scale[f"relu{level}_1"])
         self.method: FastPhotoStyle = self.build(method)
         self.decoders = self.prepare(AllDecoders(method.decoders))
-        self.optimizer = self.adam(method.decoders.parameters())
+        self.optimizer = self.adam_or_muon(method.decoders, recipe.optimizer)
 
     def step(self) -> dict[str, Tensor]:
         """Update all decoders on one batch of photos."""
         photos = self.batch(self.photos)
         with torch.no_grad():
-            found = {level: self.features(photos, level) for level in LEVELS}
+            found = self.features(photos, max(LEVELS))
         made = self.decoders(found)
-        pixels, features = [], []
-        for level, picture in made.items():
-            pixels.append(F.mse_loss(picture, photos))
-            features.append(F.mse_loss(self.features(picture, level)[0], found[level][0]))
-        losses = {"pixels": torch.stack(pixels).sum(), "features": torch.stack(features).sum()}
-        loss = losses["pixels"] + self.recipe.feature_weight * losses["features"]
+        losses = {"pixels": torch.stack([F.mse_loss(x, photos) for x in made.values()]).sum()}
+        loss = losses["pixels"]
+        if self.recipe.feature_weight:
+            again = {level: self.features(picture, level)[level] for level, picture in made.items()}
+            features = [F.mse_loss(again[level][0], found[level][0]) for level in LEVELS]
+            losses["features"] = torch.stack(features).sum()
+            loss = loss + self.recipe.feature_weight * losses["features"]
         self.update(loss, self.optimizer)
         return losses | {"total": loss}
 
-    def features(self, images: Tensor, level: int) -> tuple[Tensor, list[Pool]]:
-        """Features of ``images`` at relu{level}_1 with a mean of 1 per filter, and the pools."""
+    def features(self, images: Tensor, deepest: int) -> dict[int, tuple[Tensor, list[Pool]]]:
+        """Features of ``images`` at relu{level}_1 with a mean of 1 per filter, and the pools.
+
+        By level, up to ``deepest``.
+        """
         with self.accelerator.autocast():
-            features, pools = encode(self.encoder, images, level)
-        return features.float() / self.method.scale(level), pools
+            found = encode_levels(self.encoder, images, deepest)
+        return {
+            level: (features.float() / self.method.scale(level), pools)
+            for level, (features, pools) in found.items()
+        }
 
     def sample(self) -> Tensor:
         """Four photos, and what each decoder makes of them."""
         photos = self.examples(self.photos, self.columns)
         rows = [photos]
-        for level in LEVELS:
-            features, pools = encode(self.encoder, photos, level)
+        for level, (features, pools) in encode_levels(self.encoder, photos, max(LEVELS)).items():
             rows.append(self.result.decode(features, pools, level))  # type: ignore[operator]
         return torch.cat(rows).clamp(0, 1)
 

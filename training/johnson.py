@@ -6,18 +6,26 @@ python -m training.johnson --photos DIR --style PICTURE --out runs/johnson
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from training.cli import main
 from training.data import content_hash
 from training.loop import Trainer
 from training.losses import PerceptualLoss, stripes
-from training.recipe import BatchSize, CheckerboardWeight, LoadSize, Photos, Recipe, Run
+from training.recipe import (
+    BatchSize,
+    CheckerboardWeight,
+    LoadSize,
+    Optimizer,
+    Photos,
+    Recipe,
+    Run,
+)
 from zoo import images
 from zoo.color import luminance
 from zoo.methods.gatys import CONTENT_LAYER, STYLE_LAYERS
@@ -44,10 +52,7 @@ class PerceptualRecipe(Recipe):
     load_size: LoadSize = 256
     width: Annotated[int, Field(ge=1, le=512, description="Channels of the first layer.")] = 32
     lr: Annotated[float, Field(gt=0, le=1, description="Learning rate of Adam.")] = 1e-3
-    optimizer: Annotated[
-        Literal["adam", "muon"],
-        Field(description="muon: see Trainer.muon; a short training gets further with it."),
-    ] = "adam"
+    optimizer: Optimizer = "adam"
     objective: Annotated[
         Literal["johnson", "gatys", "gatys4"],
         Field(description="Whose choice of layers; gatys4 leaves relu5_1 out."),
@@ -117,15 +122,6 @@ class PerceptualTrainer(Trainer[P]):
                 [self.objective_of(untouched, i) for i in range(len(styles))]
             )
 
-    def optimizer_of(self, network: nn.Module) -> Any:
-        """What the recipe asks for, over what of ``network`` is trained.
-
-        Differs from the paper, which has Adam, where it asks for Muon.
-        """
-        if self.recipe.optimizer == "muon":
-            return self.muon(network)
-        return self.adam([p for p in network.parameters() if p.requires_grad])
-
     def objective_of(self, pictures: Tensor, style: int) -> Tensor:
         """Mean objective of ``pictures`` ``(B, 3, H, W)`` taken for repainted photos."""
         which = torch.full((len(pictures),), style, device=self.device)
@@ -176,7 +172,7 @@ class JohnsonTrainer(PerceptualTrainer[JohnsonRecipe]):
         )
         method = self.build(Johnson(config))
         self.transform = self.prepare(method.transform)
-        self.optimizer = self.optimizer_of(method.transform)
+        self.optimizer = self.adam_or_muon(method.transform, recipe.optimizer)
         self.mix = torch.ones(1, 1, device=self.device)
         self.which = torch.zeros(recipe.batch_size, dtype=torch.long, device=self.device)
 

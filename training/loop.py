@@ -42,7 +42,7 @@ from torchvision.utils import make_grid
 from tqdm import tqdm
 
 from training.data import Pack, Stream, open_pack
-from training.recipe import Recipe, Run
+from training.recipe import Optimizer, Recipe, Run
 from zoo import checkpoint, images
 from zoo.errors import CheckpointError, DiskFullError, InputError
 from zoo.files import write_atomic
@@ -157,6 +157,15 @@ class Trainer(ABC, Generic[R]):
         )
         self.keep(**{name: optimizer})
         return optimizer
+
+    def adam_or_muon(self, network: nn.Module, which: Optimizer) -> Any:
+        """What a recipe asks for, over what of ``network`` is trained.
+
+        Differs from the papers, which have Adam, where a recipe asks for Muon.
+        """
+        if which == "muon":
+            return self.muon(network)
+        return self.adam([p for p in network.parameters() if p.requires_grad])
 
     def muon(self, network: nn.Module, name: str = "optimizer") -> Any:
         """Muon over the inner kernels of ``network``, ten times as fast; Adam over all else.

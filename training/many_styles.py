@@ -68,7 +68,7 @@ class ManyStylesTrainer(PerceptualTrainer[ManyStylesRecipe]):
                 parameter.requires_grad_(True)
                 parameter.register_hook(self._only_new)
         self.transform = self.prepare(method.transform)
-        self.optimizer = self.optimizer_of(method.transform)
+        self.optimizer = self.adam_or_muon(method.transform, recipe.optimizer)
 
     def step(self) -> dict[str, Tensor]:
         """Update the network on one batch of photos, each with a style."""

@@ -37,6 +37,11 @@ CheckerboardWeight = Annotated[
     float, Field(ge=0, le=1e6, description="Weight of stripes from resizing; the papers' 0.")
 ]
 
+Optimizer = Annotated[
+    Literal["adam", "muon"],
+    Field(description="muon: see Trainer.muon; a short training gets further with it."),
+]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:

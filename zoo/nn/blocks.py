@@ -283,19 +283,29 @@ def encode(encoder: VGG19, images: Tensor, level: int) -> tuple[Tensor, list[Poo
     Returns:
         Features in the encoder's precision, and the pools on the way to them.
     """
+    return encode_levels(encoder, images, level)[level]
+
+
+def encode_levels(
+    encoder: VGG19, images: Tensor, deepest: int
+) -> dict[int, tuple[Tensor, list[Pool]]]:
+    """What :func:`encode` returns for every level up to ``deepest``, in one pass."""
     x = F.conv2d(images.float() - encoder.mean.float(), encoder.matrix.float())
     x = x.to(encoder.mean.dtype, memory_format=torch.channels_last)
-    pools = []
-    for stage in range(1, level + 1):
-        for number in range(1, CONVS_PER_STAGE[stage - 1] + 1 if stage < level else 2):
+    pools: list[Pool] = []
+    found = {}
+    for stage in range(1, deepest + 1):
+        for number in range(1, CONVS_PER_STAGE[stage - 1] + 1 if stage < deepest else 2):
             layer = cast(nn.Conv2d, encoder.convs[f"{stage}_{number}"])
             padded = F.pad(x, (1, 1, 1, 1), mode="reflect")
             x = F.relu(F.conv2d(padded, layer.weight, layer.bias))
-        if stage < level:
+            if number == 1:
+                found[stage] = x, list(pools)
+        if stage < deepest:
             size = (x.shape[2], x.shape[3])
             x, indices = F.max_pool2d(x, 2, return_indices=True)
             pools.append(Pool(indices, size))
-    return x, pools
+    return found
 
 
 def autocast(device: torch.device, precision: torch.dtype) -> AbstractContextManager[object]:
