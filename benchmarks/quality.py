@@ -152,6 +152,7 @@ def faults_of(
         for name, value in (
             ("checkerboard", faults.checkerboard(result, photo)),
             ("frame", faults.frame(result, photo)),
+            ("line", faults.frame(result, photo, 1)),
             ("color_drift", faults.color_drift(result, styles[which])),
             ("contrast", faults.contrast(result, styles[which])),
         ):
@@ -244,20 +245,13 @@ def main(
                 better="lower",
             ),
         ]
-    words = {
-        "checkerboard": "Checkerboard, powers of ten above the photo",
-        "frame": "Frame of 4 px",
-        "color_drift": "Colour drift from the style",
-        "contrast": "Contrast, share of the style's",
-    }
-    for name, value in faults_of(repaint, pictures, style_pictures).items():
-        metrics.append(Metric(name=words[name], value=value, features="pixels", data=data))
+    bounds = faults.BOUNDS
+    for key, value in faults_of(repaint, pictures, style_pictures).items():
+        metrics.append(Metric(name=bounds[key].name, value=value, features="pixels", data=data))
     untouched = faults_of(lambda photo, _: photo, pictures, style_pictures)
-    for name in ("color_drift", "contrast"):  # of the others a photo has none
-        words_of_photo = f"{words[name]}, of the photo"
-        metrics.append(
-            Metric(name=words_of_photo, value=untouched[name], features="pixels", data=data)
-        )
+    for key in ("color_drift", "contrast"):  # of the others a photo has none
+        name = f"{bounds[key].name}, of the photo"
+        metrics.append(Metric(name=name, value=untouched[key], features="pixels", data=data))
     tell([replace(metric, value=float(f"{metric.value:.4g}")) for metric in metrics], out)
 
 

@@ -88,6 +88,13 @@ BOUNDS = {
         "VGG-19",
         most=1.2,
     ),
+    "frame": Bound("Frame of 4 px", "results have a frame", most=0.025),
+    # Padding with zeros leaves a line where a style's colours hide the frame.
+    "line": Bound("Frame of 1 px", "results have a line along their border", most=0.015),
+    "color_drift": Bound(
+        "Colour drift from the style", "results have other colours than the style", most=0.08
+    ),
+    "contrast": Bound("Contrast, share of the style's", "results are faded", least=0.7),
 }
 
 

@@ -120,8 +120,15 @@ def test_a_fault_or_a_missing_figure_refuses(session: Session, judged: Judged) -
     judged(0.5)
     walk(session, [replace(TOY, steps=1)], 5)
     before = checkpoint.digest(session.shipped / "adain")
-    judged(0.1, **{"Checkerboard, powers of ten above the photo": 1.3})
-    assert settle(session, TOY).startswith("refused: results have a checkerboard")
+    for name, value, fault in (
+        ("Checkerboard, powers of ten above the photo", 1.3, "results have a checkerboard"),
+        ("Frame of 4 px", 0.03, "results have a frame"),
+        ("Frame of 1 px", 0.02, "results have a line"),
+        ("Colour drift from the style", 0.1, "results have other colours"),
+        ("Contrast, share of the style's", 0.6, "results are faded"),
+    ):
+        judged(0.1, **{name: value})
+        assert settle(session, TOY).startswith(f"refused: {fault}")
     judged(0.1)
     assert settle(session, replace(TOY, measure=("Beauty",))).startswith("refused: it was not")
     assert checkpoint.digest(session.shipped / "adain") == before
