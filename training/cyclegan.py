@@ -17,9 +17,9 @@ from torch.nn import functional as F
 
 from training import faults
 from training.adversarial import (
+    JudgeSteps,
     TranslationRecipe,
     TranslationTrainer,
-    discriminator_loss,
     frozen,
     generator_loss,
 )
@@ -60,6 +60,7 @@ class CycleGANRecipe(TranslationRecipe):
             description="Earlier results that the discriminators are shown again; 0 for none.",
         ),
     ] = 50
+    judge_steps: JudgeSteps = 1
     discriminator_width: Annotated[
         int, Field(ge=1, le=512, description="Channels of the discriminators' first layer.")
     ] = 64
@@ -117,7 +118,6 @@ class CycleGANTrainer(TranslationTrainer[CycleGANRecipe]):
         self.build(method)
         self.a_to_b, self.b_to_a = (method.generators[way] for way in ("AtoB", "BtoA"))
         self.face(*(patches(recipe.discriminator_width) for _ in range(2)))
-        self.pool_a, self.pool_b = self.pool("pool_a"), self.pool("pool_b")
 
     def step(self) -> dict[str, Tensor]:
         """Update both generators, then both discriminators."""
@@ -139,15 +139,8 @@ class CycleGANTrainer(TranslationTrainer[CycleGANRecipe]):
             identity = F.l1_loss(same_a, real_a) + F.l1_loss(same_b, real_b)
             total = fooling + recipe.cycle_weight * (cycle + recipe.identity_weight * identity)
             self.update(total, self.forgers)
-        shown_a = self.pool_a(fake_a.detach(), self.random("pool_a"))
-        shown_b = self.pool_b(fake_b.detach(), self.random("pool_b"))
-        with self.autocast():
-            true_a, false_a = self.judge_a(torch.cat([real_a, shown_a])).chunk(2)
-            true_b, false_b = self.judge_b(torch.cat([real_b, shown_b])).chunk(2)
-        telling = discriminator_loss(true_a, false_a, recipe.objective)
-        telling = telling + discriminator_loss(true_b, false_b, recipe.objective)
-        telling = 0.5 * telling  # so that they learn at half the generators' pace, as in the paper
-        self.update(telling, self.judges)
+        # Half of it, so that they learn at half the generators' pace, as in the paper.
+        telling = self.teach_judges((real_a, real_b), (fake_a, fake_b), recipe.judge_steps, 0.5)
         return {
             "total": total,
             "adversarial": fooling,

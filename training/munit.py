@@ -17,7 +17,7 @@ from pydantic import Field
 from torch import Tensor
 
 from training.adversarial import (
-    discriminator_loss,
+    JudgeSteps,
     frozen,
     generator_loss,
 )
@@ -41,6 +41,7 @@ class MUNITRecipe(CodedRecipe):
     blocks: Annotated[
         int, Field(ge=1, le=32, description="Residual blocks of encoder and decoder.")
     ] = 4
+    judge_steps: JudgeSteps = 1
     spectral_generators: Annotated[
         bool, Field(description="Bound the generators by spectral normalisation.")
     ] = False
@@ -130,16 +131,7 @@ class MUNITTrainer(CodedTrainer[MUNITRecipe]):
             self.update(total, self.forgers)
         self.prior_a.update(style_a)
         self.prior_b.update(style_b)
-        telling = torch.zeros((), device=self.device)
-        for judge, real, fake in (
-            (self.judge_a, real_a, fake_a),
-            (self.judge_b, real_b, fake_b),
-        ):
-            with self.autocast():
-                scores = judge(torch.cat([real, fake.detach()]))
-            true, false = zip(*(score.chunk(2) for score in scores), strict=True)
-            telling = telling + discriminator_loss(true, false, recipe.objective)
-        self.update(telling, self.judges)
+        telling = self.teach_judges((real_a, real_b), (fake_a, fake_b), recipe.judge_steps)
         losses = {name: loss for name, (_, loss) in terms.items()}
         return {"total": total, **losses, "discriminators": telling}
 

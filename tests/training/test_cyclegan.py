@@ -121,3 +121,21 @@ def test_negatives_are_not_published() -> None:
     method.generators["BtoA"].sign = -1.0  # type: ignore[assignment]
     with pytest.raises(CheckpointError, match="BtoA: light and dark change places"):
         gate(method, photos, recipe)
+
+
+def test_discriminators_can_learn_more_often_and_from_other_pictures(
+    photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    made = trainer(photos, paintings, tmp_path / "run", judge_steps=3)
+    seen: list[Tensor] = []
+    made.judge_a.register_forward_pre_hook(
+        lambda _, given: seen.append(given[0]) if len(given[0]) > 2 else None
+    )
+    before = [p.clone() for p in made.judge_a.parameters()]
+    made.step()
+    assert {state["step"].item() for state in made.judges.optimizer.state.values()} == {3}
+    assert any((p != q).any() for p, q in zip(made.judge_a.parameters(), before, strict=True))
+    reals = [pictures[: len(pictures) // 2] for pictures in seen]
+    assert len(reals) == 3
+    assert not torch.equal(reals[0], reals[1])
+    assert not torch.equal(reals[1], reals[2])

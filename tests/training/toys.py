@@ -39,6 +39,8 @@ NAMES: dict[str, tuple[str, dict[str, Any]]] = {
             "discriminator_scales": 2,
             "mode_seeking_weight": 0.01,
             "skip": True,
+            "pool": 4,
+            "judge_steps": 2,
         },
     ),
     "drit": (
