@@ -216,8 +216,8 @@ class TranslationTrainer(AdversarialTrainer[T]):
     ) -> Tensor:
         """Update both discriminators so many times.
 
-        Differs from the papers, which do it once, where the recipe asks for more: it costs little
-        beside an update of the generators, and those learn nothing from one that tells nothing.
+        Once is the papers' way. More costs little beside an update of the generators, which learn
+        nothing from a discriminator that tells nothing.
 
         Args:
             reals: Pictures of each kind in [-1, 1], ``(B, 3, s, s)``.

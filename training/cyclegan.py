@@ -140,6 +140,7 @@ class CycleGANTrainer(TranslationTrainer[CycleGANRecipe]):
             total = fooling + recipe.cycle_weight * (cycle + recipe.identity_weight * identity)
             self.update(total, self.forgers)
         # Half of it, so that they learn at half the generators' pace, as in the paper.
+        # Differs from the paper, which updates them once, where the recipe asks for more.
         telling = self.teach_judges((real_a, real_b), (fake_a, fake_b), recipe.judge_steps, 0.5)
         return {
             "total": total,

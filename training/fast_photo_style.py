@@ -59,6 +59,7 @@ class FastPhotoStyleTrainer(Trainer[FastPhotoStyleRecipe]):
             method.scale(level).copy_(normalised.scale[f"relu{level}_1"])
         self.method: FastPhotoStyle = self.build(method)
         self.decoders = self.prepare(AllDecoders(method.decoders))
+        # Differs from the paper, which has Adam, where the recipe asks for Muon.
         self.optimizer = self.adam_or_muon(method.decoders, recipe.optimizer)
 
     def step(self) -> dict[str, Tensor]:

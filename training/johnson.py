@@ -172,6 +172,7 @@ class JohnsonTrainer(PerceptualTrainer[JohnsonRecipe]):
         )
         method = self.build(Johnson(config))
         self.transform = self.prepare(method.transform)
+        # Differs from the paper, which has Adam, where the recipe asks for Muon.
         self.optimizer = self.adam_or_muon(method.transform, recipe.optimizer)
         self.mix = torch.ones(1, 1, device=self.device)
         self.which = torch.zeros(recipe.batch_size, dtype=torch.long, device=self.device)

@@ -159,10 +159,7 @@ class Trainer(ABC, Generic[R]):
         return optimizer
 
     def adam_or_muon(self, network: nn.Module, which: Optimizer) -> Any:
-        """What a recipe asks for, over what of ``network`` is trained.
-
-        Differs from the papers, which have Adam, where a recipe asks for Muon.
-        """
+        """What a recipe asks for, over what of ``network`` is trained."""
         if which == "muon":
             return self.muon(network)
         return self.adam([p for p in network.parameters() if p.requires_grad])

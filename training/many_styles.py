@@ -68,6 +68,7 @@ class ManyStylesTrainer(PerceptualTrainer[ManyStylesRecipe]):
                 parameter.requires_grad_(True)
                 parameter.register_hook(self._only_new)
         self.transform = self.prepare(method.transform)
+        # Differs from the paper, which has Adam, where the recipe asks for Muon.
         self.optimizer = self.adam_or_muon(method.transform, recipe.optimizer)
 
     def step(self) -> dict[str, Tensor]:

@@ -131,6 +131,7 @@ class MUNITTrainer(CodedTrainer[MUNITRecipe]):
             self.update(total, self.forgers)
         self.prior_a.update(style_a)
         self.prior_b.update(style_b)
+        # Differs from the paper, which updates them once, where the recipe asks for more.
         telling = self.teach_judges((real_a, real_b), (fake_a, fake_b), recipe.judge_steps)
         losses = {name: loss for name, (_, loss) in terms.items()}
         return {"total": total, **losses, "discriminators": telling}

@@ -72,6 +72,7 @@ class StyleSwapTrainer(Trainer[StyleSwapRecipe]):
         method.scale.copy_(self.features.scale[LAYER])
         self.method: StyleSwap = self.build(method)
         self.decoder = self.prepare(method.decoder)
+        # Differs from the paper, which has Adam, where the recipe asks for Muon.
         self.optimizer = self.adam_or_muon(method.decoder, recipe.optimizer)
 
     def step(self) -> dict[str, Tensor]:
