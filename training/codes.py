@@ -320,7 +320,7 @@ def guided_to_random(
     return max(found[0], resolution) / max(found[1], resolution)
 
 
-GATED = 24  # training pictures of each kind that guidance is measured on
+GATED = 64  # training pictures of each kind that guidance is measured on
 
 
 @torch.no_grad()
