@@ -25,15 +25,24 @@ from training.recipe import BatchSize, Cooldown, LoadSize, Recipe, Run
 from zoo.nn.translation import initialise, spectral
 
 Objective = Literal["lsgan", "hinge", "bce"]
-JudgeSteps = Annotated[
+JudgeExtra = Annotated[
     int,
     Field(
-        ge=1,
-        le=100,
-        description="Updates of the discriminators in a step; further ones see other real "
-        "pictures, and earlier results where there is a pool.",
+        ge=0,
+        le=1000,
+        description="Further batches that the discriminators see in a step: other real pictures, "
+        "and earlier results from the pool.",
     ),
 ]
+JudgeWarmup = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=10**8,
+        description="First steps, in which the discriminators alone learn to tell the kinds apart.",
+    ),
+]
+FURTHER = 10**9  # a position in the data where no step's own batch comes to
 N = TypeVar("N", bound=nn.Module)
 
 
@@ -211,46 +220,49 @@ class TranslationTrainer(AdversarialTrainer[T]):
         self.judges = self.optimizer([judge_a, judge_b], "judges", rate=recipe.discriminator_rate)
         self.pool_a, self.pool_b = self.pool("pool_a"), self.pool("pool_b")
 
-    def teach_judges(
-        self, reals: Sequence[Tensor], fakes: Sequence[Tensor], steps: int, share: float = 1.0
-    ) -> Tensor:
-        """Update both discriminators so many times.
+    def reals(self, extra: int) -> list[Tensor]:
+        """Pictures of each kind in [-1, 1]: this step's batch, then ``extra`` further ones."""
+        kinds = []
+        for stream in (self.a, self.b):
+            places = range(FURTHER + extra * self.done, FURTHER + extra * (self.done + 1))
+            further = [self.to_device(stream.batch(place)) for place in places]
+            kinds.append(2 * torch.cat([self.batch(stream), *further]) - 1)
+        return kinds
 
-        Once is the papers' way. More costs little beside an update of the generators, which learn
-        nothing from a discriminator that tells nothing.
+    def shown(self, fakes: Sequence[Tensor], extra: int) -> list[Tensor]:
+        """What discriminators see of each kind: results from the pools, then earlier ones."""
+        kinds = []
+        for name, pool, fake in zip(
+            ("pool_a", "pool_b"), (self.pool_a, self.pool_b), fakes, strict=True
+        ):
+            shown = pool(fake.detach(), self.random(name))
+            earlier = pool.earlier(self.random(f"{name}_earlier"), extra) if extra else []
+            kinds.append(torch.cat([shown, *earlier]))
+        return kinds
+
+    def teach_judges(
+        self, reals: Sequence[Tensor], fakes: Sequence[Tensor], share: float = 1.0
+    ) -> Tensor:
+        """Update both discriminators.
 
         Args:
-            reals: Pictures of each kind in [-1, 1], ``(B, 3, s, s)``.
-            fakes: Results of each kind, likewise; detached here.
-            steps: Updates, 1 at least.
+            reals: Pictures of each kind in [-1, 1], ``(·, 3, s, s)``.
+            fakes: What is to be told from them, likewise, detached; not always as many.
             share: Weight of their loss.
 
         Returns:
-            Their loss before the first update, for both together.
+            Their loss before the update, for both together.
         """
-        first = None
-        for number in range(steps):
-            if number:
-                place = 10**9 + (steps - 1) * self.done + number - 1  # where no step comes to
-                reals = [2 * self.to_device(s.batch(place)) - 1 for s in (self.a, self.b)]
-            telling = torch.zeros((), device=self.device)
-            for judge, pool, name, real, fake in zip(
-                (self.judge_a, self.judge_b),
-                (self.pool_a, self.pool_b),
-                ("pool_a", "pool_b"),
-                reals,
-                fakes,
-                strict=True,
-            ):
-                shown = pool(fake.detach(), self.random(f"{name}{number or ''}"))
-                with self.autocast():
-                    scores = _scales(judge(torch.cat([real, shown])))
-                true, false = zip(*(score.chunk(2) for score in scores), strict=True)
-                telling = telling + share * discriminator_loss(true, false, self.recipe.objective)
-            self.update(telling, self.judges)
-            first = telling if first is None else first
-        assert first is not None  # noqa: S101 for the type checker
-        return first
+        telling = torch.zeros((), device=self.device)
+        for judge, real, fake in zip((self.judge_a, self.judge_b), reals, fakes, strict=True):
+            with self.autocast():
+                scores = _scales(judge(torch.cat([real, fake])))
+            split = [score.split([len(real), len(fake)]) for score in scores]
+            true, false = zip(*split, strict=True)
+            telling = telling + discriminator_loss(true, false, self.recipe.objective)
+        telling = share * telling
+        self.update(telling, self.judges)
+        return telling
 
 
 class ImagePool:
@@ -299,6 +311,16 @@ class ImagePool:
                 shown[place] = self.kept[place, chosen]
                 self.kept[place, chosen] = images[place]
         return shown
+
+    def earlier(self, random: Sequence[np.random.Generator], count: int) -> list[Tensor]:
+        """``count`` batches ``(B, 3, H, W)`` of kept results, drawn for each place on its own."""
+        if self.kept is None or not self.filled:
+            return []
+        chosen = [source.integers(self.filled, size=count) for source in random]
+        return [
+            torch.stack([self.kept[place, row[number]] for place, row in enumerate(chosen)])
+            for number in range(count)
+        ]
 
     def state_dict(self) -> dict[str, Any]:
         """All pictures and their number."""

@@ -17,7 +17,8 @@ from zoo.nn.vgg import vgg19
 
 
 def trainer(photos: Path, paintings: Path, folder: Path, **changes: object) -> MUNITTrainer:
-    made = trainer_of("munit", recipe_of("munit", photos, paintings, **changes), run_in(folder))
+    recipe = recipe_of("munit", photos, paintings, **{"judge_warmup": 0} | changes)
+    made = trainer_of("munit", recipe, run_in(folder))
     assert isinstance(made, MUNITTrainer)
     return made
 

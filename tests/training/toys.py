@@ -40,7 +40,8 @@ NAMES: dict[str, tuple[str, dict[str, Any]]] = {
             "mode_seeking_weight": 0.01,
             "skip": True,
             "pool": 4,
-            "judge_steps": 2,
+            "judge_extra": 2,
+            "judge_warmup": 1,
         },
     ),
     "drit": (
