@@ -265,10 +265,10 @@ JOBS: tuple[Job, ...] = (
         data={"photos": "photos"},
         flags=SHORT
         | {
-            "load_size": 256, "size": 128, "batch_size": 4, "cooldown": 0.4, "clip": 5.0,
-            "average": 0.995,
+            "load_size": 256, "size": 128, "batch_size": 4, "cooldown": 0.5, "clip": 5.0,
+            "average": 0.99, "optimizer": "muon", "feature_weight": 0.0,
         },
-        steps=2500,
+        steps=8000,
         measure=("Style loss, share of the photo's",),
         judge="quality",
         judged_on=ON_STYLES,
