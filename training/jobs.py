@@ -149,7 +149,10 @@ OF_PAIRS: dict[tuple[str, str], dict[str, Any]] = {
         "discriminator_rate": 3.0,
     },
     ("munit", "chinese"): {"skip": False},
-    ("munit", "seasons"): CHANGE,
+    ("munit", "seasons"): CHANGE | {
+        "lr": 2e-4, "objective": "bce", "prior_weight": 10.0, "style_weight": 0.5,
+        "mode_seeking_weight": 0.001, "pool": 100, "judge_extra": 7, "judge_warmup": 400,
+    },
     ("drit", "chinese"): CHANGE | {"mode_seeking_weight": 0.01},
     ("drit", "seasons"): CHANGE,
 }  # fmt: skip
