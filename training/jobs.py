@@ -137,6 +137,10 @@ CHANGE: dict[str, Any] = {
     "skip": True, "lr": 3e-4, "clip": 10.0, "prior_weight": 4.0, "cycle_weight": 5.0,
     "discriminator_rate": 3.0, "mode_seeking_weight": 0.005,
 }  # fmt: skip
+JUDGED: dict[str, Any] = CHANGE | {
+    "lr": 2e-4, "objective": "bce", "prior_weight": 10.0, "style_weight": 0.5,
+    "mode_seeking_weight": 0.001, "pool": 100, "judge_extra": 7, "judge_warmup": 400,
+}  # fmt: skip
 ONLY_COLORS = (
     "It changes light, haze and colours; lines and brush strokes stay those of the picture."
 )
@@ -148,11 +152,10 @@ OF_PAIRS: dict[tuple[str, str], dict[str, Any]] = {
         "exposure": 0.15, "skip": True, "lr": 3e-4, "cycle_weight": 3.0, "identity_weight": 0.1,
         "discriminator_rate": 3.0,
     },
-    ("munit", "chinese"): {"skip": False},
-    ("munit", "seasons"): CHANGE | {
-        "lr": 2e-4, "objective": "bce", "prior_weight": 10.0, "style_weight": 0.5,
-        "mode_seeking_weight": 0.001, "pool": 100, "judge_extra": 7, "judge_warmup": 400,
+    ("munit", "chinese"): JUDGED | {
+        "cycle_weight": 2.0, "mode_seeking_weight": 0.004, "judge_warmup": 300,
     },
+    ("munit", "seasons"): JUDGED,
     ("drit", "chinese"): CHANGE | {"mode_seeking_weight": 0.01},
     ("drit", "seasons"): CHANGE,
 }  # fmt: skip

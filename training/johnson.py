@@ -77,6 +77,16 @@ class PerceptualRecipe(Recipe):
     style_size: Annotated[
         int, Field(ge=16, le=4096, description="Longer side of a style picture in pixels.")
     ] = 256
+    margin: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=256,
+            multiple_of=8,
+            description="Pixels that results are mirrored outwards by before they are judged; the "
+            "papers' 0 lets a long training paint a line along the border.",
+        ),
+    ] = 0
     published: Annotated[
         bool, Field(description="The network as published, with its frame and checkerboard.")
     ] = False
@@ -115,6 +125,8 @@ class PerceptualTrainer(Trainer[P]):
             style_layers=style_layers,
             style_weight=recipe.style_weight,
             tv_weight=recipe.tv_weight,
+            # Differs from the paper, where the recipe asks for a margin.
+            margin=recipe.margin,
         )
         untouched = self.examples(self.photos, 8)
         with torch.no_grad():

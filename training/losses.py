@@ -1,6 +1,6 @@
 """Terms that several recipes share."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from typing import cast
 
@@ -47,6 +47,9 @@ class PerceptualLoss:
         style_layers: Where Gram matrices are compared.
         style_weight: Of the style term; the content term has 1.
         tv_weight: Of the mean squared difference of neighbouring pixels in 0..255.
+        margin: Pixels by which photos and results are mirrored outwards for the encoder, and which
+            are cut off its features again; a multiple of 8. It pads with zeros, and a long training
+            learns to paint a line against the black frame that it sees.
     """
 
     def __init__(
@@ -58,12 +61,13 @@ class PerceptualLoss:
         style_layers: Sequence[str],
         style_weight: float,
         tv_weight: float = 0.0,
+        margin: int = 0,
     ) -> None:
-        self.encoder = encoder
+        self.encoder, self.margin = encoder, margin
         self.content_layer, self.style_layers = content_layer, list(style_layers)
         self.style_weight, self.tv_weight = style_weight, tv_weight
         with torch.no_grad():
-            found = [encoder(style, self.style_layers) for style in styles]
+            found = [self.features(style, self.style_layers) for style in styles]
         self.grams = {
             layer: torch.cat([gram(features[layer]) for features in found])
             for layer in self.style_layers
@@ -78,8 +82,8 @@ class PerceptualLoss:
             which: Number of the style for each, ``(B,)``.
         """
         with torch.no_grad():
-            target = self.encoder(photos, [self.content_layer])[self.content_layer]
-        features = self.encoder(images, {self.content_layer, *self.style_layers})
+            target = self.features(photos, [self.content_layer])[self.content_layer]
+        features = self.features(images, {self.content_layer, *self.style_layers})
         difference = features[self.content_layer].float() - target.float()
         style_loss = torch.zeros(len(images), device=images.device)
         for layer, grams in self.grams.items():
@@ -94,6 +98,17 @@ class PerceptualLoss:
             smoothness = [self.tv_weight * total_variation(image[None]) for image in images]
             terms["tv"] = torch.stack(smoothness)
         return terms
+
+    def features(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+        """Features of ``images`` ``(B, 3, H, W)`` by layer, without those of the margin."""
+        if not self.margin:
+            return self.encoder(images, layers)
+        found = self.encoder(F.pad(images, (self.margin,) * 4, mode="reflect"), layers)
+        cut = {layer: self.margin // 2 ** (int(layer[4]) - 1) for layer in found}  # relu{stage}_…
+        return {
+            layer: features[..., cut[layer] : -cut[layer], cut[layer] : -cut[layer]]
+            for layer, features in found.items()
+        }
 
 
 class NormalisedEncoder:
