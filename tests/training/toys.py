@@ -20,7 +20,7 @@ NAMES: dict[str, tuple[str, dict[str, Any]]] = {
     "adain": ("AdaIN", {"width": 4, "warmup": 2, "clip": 1.0, "checkerboard_weight": 0.1}),
     "johnson": (
         "Johnson",
-        {"width": 4, "style_size": 40, "cooldown": 0.5, "optimizer": "muon"},
+        {"width": 4, "style_size": 40, "cooldown": 0.5, "optimizer": "muon", "margin": 8},
     ),
     "many_styles": ("ManyStyles", {"width": 4, "style_size": 40, "objective": "gatys"}),
     "style_swap": ("StyleSwap", {"width": 4}),
