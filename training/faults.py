@@ -151,15 +151,20 @@ def frame(result: Tensor, photo: Tensor, band: int = 4) -> float:
         photo: What it was made of, of the same size.
         band: In pixels; compared with the next two bands inwards.
     """
-    shifts = []
-    for images in (result, photo):
-        flipped = (images, images.flip(2), images.transpose(2, 3), images.transpose(2, 3).flip(2))
-        sides = [
-            side[:, :, :band].mean((2, 3)) - side[:, :, band : 3 * band].mean((2, 3))
-            for side in flipped
-        ]
-        shifts.append(torch.stack(sides).mean(0))
-    return float((shifts[0] - shifts[1]).abs().max())
+    return float((rims(result, band) - rims(photo, band)).mean((0, 1)).abs().max())
+
+
+def rims(images: Tensor, band: int) -> Tensor:
+    """How much lighter the outer ``band`` pixels of ``(B, 3, H, W)`` are than the next two bands.
+
+    Returns:
+        ``(B, 4, 3)``, for each side and channel.
+    """
+    turned = (images, images.flip(2), images.transpose(2, 3), images.transpose(2, 3).flip(2))
+    sides = [
+        side[:, :, :band].mean((2, 3)) - side[:, :, band : 3 * band].mean((2, 3)) for side in turned
+    ]
+    return torch.stack(sides, 1)
 
 
 def contrast(result: Tensor, wanted: Tensor) -> float:

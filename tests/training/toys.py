@@ -22,7 +22,10 @@ NAMES: dict[str, tuple[str, dict[str, Any]]] = {
         "Johnson",
         {"width": 4, "style_size": 40, "cooldown": 0.5, "optimizer": "muon", "margin": 8},
     ),
-    "many_styles": ("ManyStyles", {"width": 4, "style_size": 40, "objective": "gatys"}),
+    "many_styles": (
+        "ManyStyles",
+        {"width": 4, "style_size": 40, "objective": "gatys", "frame_weight": 0.1},
+    ),
     "style_swap": ("StyleSwap", {"width": 4}),
     "fast_photo_style": ("FastPhotoStyle", {}),
     "dcgan": ("DCGAN", {"width": 4, "discriminator_width": 4, "size": 16, "load_size": 20}),
