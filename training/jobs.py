@@ -226,7 +226,20 @@ ANY_STYLE: dict[str, Any] = {
     "styles": ("paintings/van-gogh-bouquet", "paintings/hiroshige-river", "paintings/redon-vase"),
 }
 JOBS: tuple[Job, ...] = (
-    _johnson("great-wave", "hokusai_great-wave", 4.0, lr=1e-3, average=0.995, optimizer="muon"),
+    _johnson(
+        "great-wave",
+        "hokusai_great-wave",
+        4.0,
+        width=32,
+        size=160,
+        load_size=208,
+        batch_size=3,
+        lr=5e-4,
+        average=0.97,
+        optimizer="muon",
+        margin=16,
+        frame_weight=2.0,
+    ),
     _johnson("sunflowers", "van-gogh_twelve-sunflowers", 6.0, lr=8e-4, optimizer="muon"),
     _johnson("the-kiss", "klimt_the-kiss", 4.0, lr=1e-3, average=0.995, optimizer="muon"),
     _johnson("udnie", "picabia_udnie", 4.0, lr=1e-3, average=0.995, optimizer="muon"),
