@@ -1,6 +1,7 @@
 """Gates that shipped weights pass, and that the same weights do not when they are broken."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -24,13 +25,19 @@ SHIPPED = sorted(path.parent for path in checkpoint.SHIPPED.glob("*/config.json"
 ANY_STYLE = [f for f in SHIPPED if checkpoint.read_config(f)["method"] in ("adain", "style_swap")]
 BY_HEART = [f for f in SHIPPED if checkpoint.read_config(f)["method"] in ("johnson", "many_styles")]
 
-GATES = ("checkerboard", "frame", "line", "color_drift", "contrast")
+GATES = ("checkerboard", "frame", "color_drift", "contrast")
 
 
 def picture(path: str, size: int = 256) -> Tensor:
     opened = images.open_picture(EXAMPLES / f"{path}.jpg").image
     tensor = images.to_tensor(images.fit(opened, size))
     return tensor[..., : tensor.shape[2] // 8 * 8, : tensor.shape[3] // 8 * 8]
+
+
+def framed(result: Tensor, content: Tensor) -> float:
+    """The frame or line that a result has, as a share of what is let pass; the worse of them."""
+    found = {"frame": faults.frame(result, content), "line": faults.frame(result, content, 1)}
+    return max(value / (faults.BOUNDS[name].most or 0) for name, value in found.items())
 
 
 @torch.no_grad()
@@ -43,8 +50,7 @@ def measured(method: Method) -> dict[str, float]:
     if isinstance(method, Johnson | ManyStyles):
         for result, content, color, luma in by_heart(method):
             found["checkerboard"].append(faults.checkerboard(result, content))
-            found["frame"].append(faults.frame(result, content))
-            found["line"].append(faults.frame(result, content, 1))
+            found["frame"].append(framed(result, content))
             found["color_drift"].append(faults.color_drift(result, color))
             found["contrast"].append(float(luminance(result).std()) / luma)
         return {name: mean(values) for name, values in found.items()}
@@ -53,8 +59,7 @@ def measured(method: Method) -> dict[str, float]:
         result = method(content, picture(f"paintings/{style}"))
         same = method(content, content)
         found["checkerboard"].append(faults.checkerboard(result, content))
-        found["frame"].append(faults.frame(result, content))
-        found["line"].append(faults.frame(result, content, 1))
+        found["frame"].append(framed(result, content))
         found["color_drift"].append(faults.color_drift(same, content))
         found["contrast"].append(faults.contrast(same, content))
     return {name: mean(values) for name, values in found.items()}
@@ -76,8 +81,12 @@ def by_heart(method: Johnson | ManyStyles) -> Iterator[tuple[Tensor, Tensor, Ten
 
 
 def failed(method: Method) -> set[str]:
-    found = measured(method)
-    return {name for name, value in found.items() if not faults.BOUNDS[name].passes(value)}
+    bounds = dict(faults.BOUNDS)
+    bounds["frame"] = replace(bounds["frame"], most=1.0)  # of shares
+    if not isinstance(method, Johnson | ManyStyles):
+        # Only networks that know their styles by heart paint strokes with edges of a pixel.
+        bounds["checkerboard"] = replace(bounds["checkerboard"], most=0.5)
+    return {name for name, value in measured(method).items() if not bounds[name].passes(value)}
 
 
 @pytest.mark.parametrize("folder", ANY_STYLE + BY_HEART, ids=lambda f: f.name)
@@ -150,8 +159,7 @@ def test_broken_weights_are_caught(
     method = checkpoint.load(folder)
     with torch.no_grad():
         break_it(method, monkeypatch)
-    # A frame that the colours of a style hide is a line at least.
-    assert failed(method) & ({"frame", "line"} if fault == "frame" else {fault})
+    assert fault in failed(method)
 
 
 @pytest.mark.parametrize("folder", ANY_STYLE + BY_HEART, ids=lambda f: f.name)
