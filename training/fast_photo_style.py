@@ -3,6 +3,7 @@
 python -m training.fast_photo_style --photos DIR --out runs/photo_wct
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -66,27 +67,28 @@ class FastPhotoStyleTrainer(Trainer[FastPhotoStyleRecipe]):
         """Update all decoders on one batch of photos."""
         photos = self.batch(self.photos)
         with torch.no_grad():
-            found = self.features(photos, max(LEVELS))
+            found = self.features(photos, LEVELS)
         made = self.decoders(found)
         losses = {"pixels": torch.stack([F.mse_loss(x, photos) for x in made.values()]).sum()}
         loss = losses["pixels"]
         # Differs from the paper, where the recipe gives features no weight: a step then takes half
         # the time, and in a short training colours come back sooner from pixels alone.
         if self.recipe.feature_weight:
-            again = {level: self.features(picture, level)[level] for level, picture in made.items()}
+            again = {
+                level: self.features(picture, (level,))[level] for level, picture in made.items()
+            }
             features = [F.mse_loss(again[level][0], found[level][0]) for level in LEVELS]
             losses["features"] = torch.stack(features).sum()
             loss = loss + self.recipe.feature_weight * losses["features"]
         self.update(loss, self.optimizer)
         return losses | {"total": loss}
 
-    def features(self, images: Tensor, deepest: int) -> dict[int, tuple[Tensor, list[Pool]]]:
-        """Features of ``images`` at relu{level}_1 with a mean of 1 per filter, and the pools.
-
-        By level, up to ``deepest``.
-        """
+    def features(
+        self, images: Tensor, levels: Sequence[int]
+    ) -> dict[int, tuple[Tensor, list[Pool]]]:
+        """Features of ``images`` at relu{level}_1 with a mean of 1 per filter, and the pools."""
         with self.accelerator.autocast():
-            found = encode_levels(self.encoder, images, deepest)
+            found = encode_levels(self.encoder, images, levels)
         return {
             level: (features.float() / self.method.scale(level), pools)
             for level, (features, pools) in found.items()
@@ -96,7 +98,7 @@ class FastPhotoStyleTrainer(Trainer[FastPhotoStyleRecipe]):
         """Four photos, and what each decoder makes of them."""
         photos = self.examples(self.photos, self.columns)
         rows = [photos]
-        for level, (features, pools) in encode_levels(self.encoder, photos, max(LEVELS)).items():
+        for level, (features, pools) in encode_levels(self.encoder, photos, LEVELS).items():
             rows.append(self.result.decode(features, pools, level))  # type: ignore[operator]
         return torch.cat(rows).clamp(0, 1)
 

@@ -231,7 +231,6 @@ JOBS: tuple[Job, ...] = (
         "hokusai_great-wave",
         4.0,
         width=32,
-        size=160,
         load_size=208,
         batch_size=3,
         lr=5e-4,

@@ -1,6 +1,7 @@
 """Layers that the feed-forward methods are built from."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple, cast
 
@@ -283,13 +284,14 @@ def encode(encoder: VGG19, images: Tensor, level: int) -> tuple[Tensor, list[Poo
     Returns:
         Features in the encoder's precision, and the pools on the way to them.
     """
-    return encode_levels(encoder, images, level)[level]
+    return encode_levels(encoder, images, (level,))[level]
 
 
 def encode_levels(
-    encoder: VGG19, images: Tensor, deepest: int
+    encoder: VGG19, images: Tensor, levels: Sequence[int]
 ) -> dict[int, tuple[Tensor, list[Pool]]]:
-    """What :func:`encode` returns for every level up to ``deepest``, in one pass."""
+    """What :func:`encode` returns for each of ``levels``, in one pass; no other is kept."""
+    deepest = max(levels)
     x = F.conv2d(images.float() - encoder.mean.float(), encoder.matrix.float())
     x = x.to(encoder.mean.dtype, memory_format=torch.channels_last)
     pools: list[Pool] = []
@@ -299,7 +301,7 @@ def encode_levels(
             layer = cast(nn.Conv2d, encoder.convs[f"{stage}_{number}"])
             padded = F.pad(x, (1, 1, 1, 1), mode="reflect")
             x = F.relu(F.conv2d(padded, layer.weight, layer.bias))
-            if number == 1:
+            if number == 1 and stage in levels:
                 found[stage] = x, list(pools)
         if stage < deepest:
             size = (x.shape[2], x.shape[3])
