@@ -99,6 +99,13 @@ class PerceptualRecipe(Recipe):
     published: Annotated[
         bool, Field(description="The network as published, with its frame and checkerboard.")
     ] = False
+    excitation: Annotated[
+        bool,
+        Field(
+            description="Norms that depend on the photo as a whole; the papers have none, and "
+            "cannot tell how much of the style a photo still lacks."
+        ),
+    ] = False
 
 
 P = TypeVar("P", bound=PerceptualRecipe)
@@ -195,6 +202,7 @@ class JohnsonTrainer(PerceptualTrainer[JohnsonRecipe]):
             color=self.colors[0],
             contrast=self.contrasts[0],
             published=recipe.published,
+            excitation=recipe.excitation,
         )
         method = self.build(Johnson(config))
         self.transform = self.prepare(method.transform)

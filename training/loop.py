@@ -436,10 +436,13 @@ def resume(trainer: Trainer[R]) -> float:
 def start(method: Method, folder: Path) -> None:
     """Give ``method`` the weights of the checkpoint in ``folder``.
 
+    Excitations that it does not have stay without effect, as they begin.
+
     Raises CheckpointError when there is none or it does not fit.
     """
+    fresh = {k: v for k, v in method.state_dict().items() if ".excitation." in k}
     try:
-        method.load_state_dict(load_file(folder / checkpoint.WEIGHTS))
+        method.load_state_dict(fresh | load_file(folder / checkpoint.WEIGHTS))
     except (OSError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(
             "Training cannot start from {folder}: {reason}", folder=folder, reason=error

@@ -55,6 +55,7 @@ class ManyStylesTrainer(PerceptualTrainer[ManyStylesRecipe]):
                 contrasts=self.contrasts,
                 width=recipe.width,
                 published=recipe.published,
+                excitation=recipe.excitation,
             )
             method = ManyStyles(config)
         else:
@@ -104,7 +105,7 @@ class ManyStylesTrainer(PerceptualTrainer[ManyStylesRecipe]):
 def norm_parameters(method: ManyStyles) -> list[torch.nn.Parameter]:
     """What belongs to single styles: rows of the norms' scales and shifts."""
     norms = [m for m in method.modules() if isinstance(m, StyleNorm)]
-    return [parameter for norm in norms for parameter in norm.parameters()]
+    return [p for norm in norms for p in (norm.weight, norm.bias) if p is not None]
 
 
 def extended(

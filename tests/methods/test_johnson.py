@@ -25,6 +25,19 @@ def test_style_norm_is_instance_norm_of_the_mixed_style() -> None:
         torch.testing.assert_close(found[b, None], expected)
 
 
+@torch.no_grad()
+def test_an_excitation_begins_without_effect_and_then_looks_at_each_picture_alone() -> None:
+    norm = StyleNorm(6, excitation=True)
+    assert norm.excitation is not None
+    features, mix = torch.randn(2, 6, 5, 7) + torch.randn(2, 6, 1, 1), torch.ones(1, 1)
+    before = norm(features, mix)
+    torch.testing.assert_close(before, F.instance_norm(features))
+    norm.excitation.excite.weight.normal_()
+    after = norm(features, mix)
+    assert not torch.allclose(after, before, atol=0.1)
+    torch.testing.assert_close(after[:1], norm(features[:1], mix))
+
+
 @pytest.mark.parametrize("published", [False, True])
 @pytest.mark.parametrize("size", [(16, 16), (40, 52), (64, 36)])
 @torch.no_grad()

@@ -25,6 +25,7 @@ class JohnsonConfig:
         contrast: Deviation of its luma, likewise.
         published: The network as published, with its frame and checkerboard.
         bounded: Whether a tanh holds results to what pixels can be; else they are cut off.
+        excitation: Whether the norms depend on the photo as a whole; the paper's do not.
     """
 
     width: int = 32
@@ -33,6 +34,7 @@ class JohnsonConfig:
     contrast: float = 0.25
     published: bool = False
     bounded: bool = True
+    excitation: bool = False
 
 
 class Johnson(Method):
@@ -54,7 +56,9 @@ class Johnson(Method):
 
     def __init__(self, config: JohnsonConfig = JohnsonConfig()) -> None:
         super().__init__(config)
-        self.transform = Transform(config.width, 1, config.published, config.bounded)
+        self.transform = Transform(
+            config.width, 1, config.published, config.bounded, config.excitation
+        )
 
     @classmethod
     def style_of(cls, config: JohnsonConfig) -> str:

@@ -29,6 +29,7 @@ class ManyStylesConfig:
         width: Channels of the first layer; 32 in the paper.
         published: Transposed convolutions and zero padding as in :class:`Transform`; this paper
             itself resizes and reflects, as the default does.
+        excitation: Whether the norms depend on the photo as a whole; the paper's do not.
     """
 
     styles: tuple[str, ...] = ("style",)
@@ -36,6 +37,7 @@ class ManyStylesConfig:
     contrasts: tuple[float, ...] = (0.25,)
     width: int = 32
     published: bool = False
+    excitation: bool = False
 
 
 class ManyStyles(Method):
@@ -57,7 +59,12 @@ class ManyStyles(Method):
 
     def __init__(self, config: ManyStylesConfig = ManyStylesConfig()) -> None:
         super().__init__(config)
-        self.transform = Transform(config.width, len(config.styles), config.published)
+        self.transform = Transform(
+            config.width,
+            len(config.styles),
+            config.published,
+            excitation=config.excitation,
+        )
 
     @classmethod
     def offers(cls, config: ManyStylesConfig) -> dict[str, list[tuple[str, int]]]:

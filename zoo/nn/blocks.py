@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.nn import folded
+from zoo.nn.stats import moments
 from zoo.nn.vgg import CONVS_PER_STAGE, VGG19
 
 
@@ -68,6 +69,43 @@ def instance_norm(
     return made.contiguous(memory_format=torch.channels_last)
 
 
+class Excitation(nn.Module):
+    """Let what a normalisation takes away from a picture steer its scale and shift.
+
+    Squeeze and excitation (Hu, Shen & Sun, arXiv:1709.01507): the mean and the deviation of every
+    channel go through a small network that looks at the picture as a whole. It begins with no
+    effect, so weights from before it stay what they were.
+
+    Args:
+        channels: Of the features.
+        shift: Whether the normalisation has one.
+    """
+
+    def __init__(self, channels: int, shift: bool = True) -> None:
+        super().__init__()
+        inner = max(8, channels // 4)
+        self.squeeze = nn.Sequential(
+            nn.LayerNorm(2 * channels), nn.Linear(2 * channels, inner), nn.ReLU()
+        )
+        self.excite = nn.Linear(inner, channels * (2 if shift else 1))
+        nn.init.zeros_(self.excite.weight)
+        nn.init.zeros_(self.excite.bias)
+        self.channels = channels
+
+    def forward(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Map ``(B, C)`` each to a factor of the scale in (0, 2) and, where there is one, a shift.
+
+        Args:
+            mean: Of the features.
+            variance: Likewise, biased.
+        """
+        seen = torch.cat([mean, 0.5 * (variance + folded.EPS).log()], 1)
+        with torch.autocast(seen.device.type, enabled=False):
+            found = self.excite(self.squeeze(seen))
+        factor = 2 * found[:, : self.channels].sigmoid()
+        return factor, found[:, self.channels :] if found.shape[1] > self.channels else None
+
+
 class StyleNorm(nn.Module):
     """Instance normalisation whose scale and shift belong to a style.
 
@@ -79,19 +117,30 @@ class StyleNorm(nn.Module):
         channels: Of the features.
         styles: How many styles there are.
         shift: Whether there is one.
+        excitation: Whether scale and shift also depend on the picture.
     """
 
-    def __init__(self, channels: int, styles: int = 1, shift: bool = True) -> None:
+    def __init__(
+        self, channels: int, styles: int = 1, shift: bool = True, excitation: bool = False
+    ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(styles, channels))
         self.bias = nn.Parameter(torch.zeros(styles, channels)) if shift else None
+        self.excitation = Excitation(channels, shift) if excitation else None
 
     def forward(self, features: Tensor, mix: Tensor) -> Tensor:
         """Map ``(B, C, H, W)``; ``mix`` is ``(B, styles)`` or ``(1, styles)``, each row's sum 1."""
         normed = instance_norm(features)
-        normed = normed * (mix @ self.weight)[:, :, None, None].to(normed.dtype)
-        if self.bias is not None:
-            normed = normed + (mix @ self.bias)[:, :, None, None].to(normed.dtype)
+        scale = mix @ self.weight
+        shift = None if self.bias is None else mix @ self.bias
+        if self.excitation is not None:
+            mean, variance = moments(features)
+            factor, more = self.excitation(mean.flatten(1), variance.flatten(1))
+            scale = scale * factor
+            shift = None if shift is None else shift + more
+        normed = normed * scale[:, :, None, None].to(normed.dtype)
+        if shift is not None:
+            normed = normed + shift[:, :, None, None].to(normed.dtype)
         # The normalisation forgets the layout that the next convolution is fastest in.
         return normed.contiguous(memory_format=torch.channels_last)
 
@@ -99,7 +148,7 @@ class StyleNorm(nn.Module):
         """Scale and shift for ``mix`` ``(1, styles)``."""
         scale = mix @ self.weight
         shift = torch.zeros_like(scale) if self.bias is None else mix @ self.bias
-        return folded.Affine.of(scale, shift)
+        return folded.Affine.of(scale, shift, self.excitation)
 
 
 class Transform(nn.Module):
@@ -113,10 +162,18 @@ class Transform(nn.Module):
             results with streaks and cover them with a checkerboard; by default every
             convolution reflects and features are resized before they are convolved.
         bounded: Whether a tanh follows the last layer.
+        excitation: Whether the norms of the residual blocks depend on the photo as a whole, see
+            :class:`Excitation`. No published network does so; without it a network cannot know
+            how much of its style a photo still lacks.
     """
 
     def __init__(
-        self, width: int, styles: int = 1, published: bool = False, bounded: bool = True
+        self,
+        width: int,
+        styles: int = 1,
+        published: bool = False,
+        bounded: bool = True,
+        excitation: bool = False,
     ) -> None:
         super().__init__()
         self.published, self.bounded = published, bounded
@@ -131,7 +188,7 @@ class Transform(nn.Module):
         # Where convolutions reflect, a shift at the end of a block survives until the next
         # normalisation only, so it would do nothing but drift.
         self.block_norms = nn.ModuleList(
-            [StyleNorm(4 * w, styles, shift=published or i % 2 == 0) for i in range(10)]
+            [StyleNorm(4 * w, styles, published or i % 2 == 0, excitation) for i in range(10)]
         )
         self.up = nn.ModuleList([larger(4 * w, 2 * w, bias=False), larger(2 * w, w, bias=False)])
         self.up_norms = nn.ModuleList([StyleNorm(c, styles) for c in (2 * w, w)])
@@ -174,7 +231,7 @@ class Transform(nn.Module):
             for layer, norm in zip(self.blocks, self.block_norms, strict=True)
         ]
         blocks = [
-            (first, norm.affine(mix), second, (mix @ last.weight)[0])
+            (first, norm.affine(mix), second, last.affine(mix))
             for (first, norm), (second, last) in zip(inner[::2], inner[1::2], strict=True)
         ]
         return folded.Layers(down, blocks, up, self.last)

@@ -12,6 +12,7 @@ of the double sees, only 2×2 are different ones.
 All of this is algebra, so results differ from those of the network itself by rounding alone.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -23,18 +24,33 @@ from zoo.nn.stats import moments
 EPS = 1e-5  # of the instance normalisation
 
 
+Excitation = Callable[[Tensor, Tensor], tuple[Tensor, Tensor | None]]
+
+
 class Affine(NamedTuple):
-    """A style's scale and shift for one normalisation, ``(C,)`` each, and the scale's sign."""
+    """A style's scale and shift for one normalisation, ``(C,)`` each, and the scale's sign.
+
+    Where there is an excitation, see :class:`zoo.nn.blocks.Excitation`, they depend on the picture.
+    """
 
     scale: Tensor
     shift: Tensor
     sign: Tensor
+    excitation: Excitation | None = None
 
     @classmethod
-    def of(cls, scale: Tensor, shift: Tensor) -> "Affine":
+    def of(cls, scale: Tensor, shift: Tensor, excitation: Excitation | None = None) -> "Affine":
         """Of rows ``(1, C)``."""
         sign = torch.where(scale[0] < 0, -1.0, 1.0)
-        return cls(scale[0].abs().clamp(min=1e-12), shift[0], sign)  # b/a needs a number
+        # b/a needs a number
+        return cls(scale[0].abs().clamp(min=1e-12), shift[0], sign, excitation)
+
+    def at(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+        """Scale and shift of features with these statistics, ``(C,)`` each; signs are folded in."""
+        if self.excitation is None:
+            return self.scale, self.shift
+        factor, more = self.excitation((self.sign * mean)[None], variance[None])
+        return self.scale * factor[0], self.shift if more is None else self.shift + more[0]
 
 
 def activate(x: Tensor, affine: Affine, border: int) -> tuple[Tensor, Tensor]:
@@ -45,8 +61,9 @@ def activate(x: Tensor, affine: Affine, border: int) -> tuple[Tensor, Tensor]:
         each channel, ``(C,)``.
     """
     mean, variance = (value.view(-1) for value in moments(x))
-    scale = affine.scale * (variance + EPS).rsqrt()
-    zero = mean - affine.shift / scale
+    scale, shift = affine.at(mean, variance)
+    scale = scale * (variance + EPS).rsqrt()
+    zero = mean - shift / scale
     whole, inner = bordered(x, border, x.dtype)
     torch.sub(x, zero.to(x.dtype)[:, None, None], out=inner).relu_()
     return whole, scale
@@ -147,7 +164,7 @@ class Layers(NamedTuple):
     """A network's convolutions without padding, and a style's numbers for their normalisations."""
 
     down: list[tuple[nn.Conv2d, Affine]]
-    blocks: list[tuple[nn.Conv2d, Affine, nn.Conv2d, Tensor]]  # of the second norm the scale only
+    blocks: list[tuple[nn.Conv2d, Affine, nn.Conv2d, Affine]]  # the second ones have no shift
     up: list[tuple[nn.Conv2d, Affine]]
     last: nn.Conv2d
 
@@ -176,14 +193,15 @@ def run(layers: Layers, images: Tensor, precision: torch.dtype) -> Tensor:
     # What the blocks add to is the one place where channels of different scale meet.
     stream = x.mul_(scale[:, None, None])
     x, inner = bordered(stream, 1, precision)
-    for first, affine, second, gain in layers.blocks:
+    for first, affine, second, last_affine in layers.blocks:
         inner.copy_(stream)
         found = convolve(reflect(x, 1), first.weight, None, affine.sign)
         y, scale = activate(found, affine, 1)
-        found = convolve(reflect(y, 1), second.weight, scale, None)
-        mean, variance = moments(found)
-        factor = gain[:, None, None] * (variance[0] + EPS).rsqrt()
-        stream.addcmul_(found, factor).sub_(mean[0] * factor)
+        found = convolve(reflect(y, 1), second.weight, scale, last_affine.sign)
+        mean, variance = (value.view(-1) for value in moments(found))
+        scale, _ = last_affine.at(mean, variance)
+        factor = scale * (variance + EPS).rsqrt()
+        stream.addcmul_(found, factor[:, None, None]).sub_((mean * factor)[:, None, None])
     x, inner = bordered(stream, 1, torch.float32)
     inner.copy_(stream)
     scale = images.new_ones(len(stream[0]))
