@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 from zlib import crc32
 
 import numpy as np
@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from training.loop import Trainer
 from training.recipe import BatchSize, Cooldown, LoadSize, Recipe, Run
 from zoo.nn.translation import initialise, spectral
+from zoo.nn.vgg import VGG19, vgg19
 
 Objective = Literal["lsgan", "hinge", "bce"]
 JudgeExtra = Annotated[
@@ -40,6 +41,14 @@ JudgeWarmup = Annotated[
         ge=0,
         le=10**8,
         description="First steps, in which the discriminators alone learn to tell the kinds apart.",
+    ),
+]
+Judged = Annotated[
+    Literal["pixels", "features"],
+    Field(
+        description="What discriminators look at: the paper's pixels, or features of VGG-19, from "
+        "which a short training on few pictures learns far more; bound those by --spectral and "
+        "let them play for the hinge."
     ),
 ]
 FURTHER = 10**9  # a position in the data where no step's own batch comes to
@@ -116,6 +125,11 @@ class AdversarialTrainer(Trainer[A]):
         network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.shared[name] = network
         return network
+
+    @property
+    def frozen_encoder(self) -> VGG19:
+        """What discriminators of features look through."""
+        return vgg19("caffe", device=self.device, dtype=self.encoder_dtype)
 
     def optimizer(
         self,
@@ -263,6 +277,15 @@ class TranslationTrainer(AdversarialTrainer[T]):
         telling = share * telling
         self.update(telling, self.judges)
         return telling
+
+
+def begin_with_photo(decoders: Iterable[nn.Module]) -> None:
+    """Let decoders that change a picture start with next to no change; call it last."""
+    for decoder in decoders:
+        last = cast(nn.Conv2d, decoder.last)
+        nn.init.normal_(last.weight, 0, 1e-3)
+        if last.bias is not None:
+            nn.init.zeros_(last.bias)
 
 
 class ImagePool:
@@ -448,6 +471,11 @@ def discriminator_loss(
             entropy = F.binary_cross_entropy_with_logits(true, wanted)
             terms.append(entropy + F.softplus(false).mean())
     return torch.stack(terms).sum()
+
+
+def flattened(scores: Tensor | Sequence[Tensor]) -> Tensor:
+    """All scores of a picture, of all scales: ``(B, n)``."""
+    return torch.cat([found.flatten(1) for found in _scales(scores)], 1)
 
 
 def _scales(scores: Tensor | Sequence[Tensor]) -> Sequence[Tensor]:

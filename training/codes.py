@@ -7,7 +7,7 @@ ones, and no loss says so. :class:`Prior` is the repair and :func:`guided_to_ran
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import mean
@@ -99,12 +99,6 @@ class CodedTrainer(TranslationTrainer[C]):
         first, second = (Prior(size).to(self.device) for _ in range(2))
         self.keep(prior_a=first, prior_b=second)
         return first, second
-
-    def begin_with_photo(self, decoders: Iterable[nn.Module]) -> None:
-        """Let decoders that change a picture start with next to no change."""
-        if self.recipe.skip:
-            for decoder in decoders:
-                nn.init.normal_(cast(nn.Conv2d, decoder.last).weight, 0, 1e-3)
 
     def own(self, *given: Tensor) -> list[tuple[Tensor, ...]]:
         """A picture to decode from its own two codes: ``given`` as for :meth:`decode`.

@@ -8,29 +8,31 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean
-from typing import Annotated
+from typing import Annotated, cast
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training import faults
 from training.adversarial import (
+    Judged,
     JudgeExtra,
     JudgeWarmup,
     TranslationRecipe,
     TranslationTrainer,
+    begin_with_photo,
     frozen,
     generator_loss,
 )
 from training.cli import main
-from training.discriminators import patches
+from training.discriminators import Projected, patches
 from training.recipe import Run
 from zoo.card import Metric
 from zoo.method import Direction
 from zoo.methods.cyclegan import CycleGAN, CycleGANConfig
-from zoo.nn.translation import initialise
+from zoo.nn.translation import Norm, Residual, initialise
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +63,10 @@ class CycleGANRecipe(TranslationRecipe):
             description="Earlier results that the discriminators are shown again; 0 for none.",
         ),
     ] = 50
+    norm: Annotated[
+        Norm, Field(description="Of the generators' layers; none for changes of light and colour.")
+    ] = "instance"
+    judged: Judged = "pixels"
     judge_extra: JudgeExtra = 0
     judge_warmup: JudgeWarmup = 0
     discriminator_width: Annotated[
@@ -113,13 +119,33 @@ class CycleGANTrainer(TranslationTrainer[CycleGANRecipe]):
             blocks=recipe.blocks,
             domains=(recipe.name_a, recipe.name_b),
             skip=recipe.skip,
+            norm=recipe.norm,
             published=recipe.published,
         )
         method = CycleGAN(config)
-        initialise(method, deviation=recipe.gain)
+        if recipe.norm == "none":
+            # Nothing but the weights keeps the signal's size, and blocks add to it: they begin
+            # with nothing (Zhang, Dauphin & Ma, Fixup Initialization, arXiv:1901.09321).
+            initialise(method, "kaiming")
+            for block in method.modules():
+                if isinstance(block, Residual):
+                    last = cast(nn.Sequential, block.body[-1])
+                    nn.init.zeros_(cast(nn.Conv2d, last[0]).weight)
+        else:
+            initialise(method, deviation=recipe.gain)
+        if recipe.skip:
+            begin_with_photo(method.generators.values())
         self.build(method)
         self.a_to_b, self.b_to_a = (method.generators[way] for way in ("AtoB", "BtoA"))
-        self.face(*(patches(recipe.discriminator_width) for _ in range(2)))
+        self.face(*(self.judge() for _ in range(2)))
+
+    def judge(self) -> nn.Module:
+        """A fresh discriminator."""
+        width = self.recipe.discriminator_width
+        if self.recipe.judged == "features":
+            # Differs from the paper, where the recipe asks for it.
+            return Projected(self.frozen_encoder, width)
+        return patches(width)
 
     def step(self) -> dict[str, Tensor]:
         """Update both generators, then both discriminators."""

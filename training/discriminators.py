@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from training.adversarial import mean_of_processes
 from zoo.nn.translation import Norm, block
+from zoo.nn.vgg import VGG19
 
 
 def patches(
@@ -167,3 +168,52 @@ def pyramid(size: int, width: int = 64, published: bool = False) -> nn.Sequentia
         channels += 1
     rows.append(nn.Conv2d(channels, 1, 4, bias=not published))
     return nn.Sequential(*rows)
+
+
+# Root of the mean square of what the Caffe weights see in photos of 256 pixels, to one digit.
+SEEN = {"relu2_1": 200.0, "relu3_1": 300.0, "relu4_1": 1000.0, "relu5_1": 150.0}
+
+
+class Projected(nn.Module):
+    """Judge what a frozen VGG-19 sees in a picture, at four depths.
+
+    Sauer, Chitta, Müller & Geiger, Projected GANs Converge Faster (arXiv:2111.01007): who knows
+    what pictures are made of need not learn it from a few hundred of them. Fixed random
+    projections mix the channels, so that a discriminator cannot rest on the few that tell most.
+    Bound it by :func:`zoo.nn.translation.spectral`, and let it play for the hinge.
+
+    Differs from the paper: VGG-19, as for all methods here, and features of several depths are not
+    mixed with each other.
+
+    Args:
+        encoder: Frozen, with the Caffe weights; borrowed, so neither saved nor trained.
+        width: Channels of the projections; the layers after them have as many.
+    """
+
+    def __init__(self, encoder: VGG19, width: int = 64) -> None:
+        super().__init__()
+        self.borrowed = (encoder,)  # a module in a tuple is no part of this one
+        self.heads = nn.ModuleDict()
+        for layer in SEEN:
+            channels = min(64 * 2 ** (int(layer[4]) - 1), 512)
+            projection = torch.randn(width, channels, 1, 1) / channels**0.5
+            self.register_buffer(f"projection_{layer}", projection)
+            self.heads[layer] = nn.Sequential(
+                block(width, width, 4, 2, norm="none", activation="leaky", reflect=False),
+                block(width, width, 3, norm="none", activation="leaky", reflect=False),
+                nn.Conv2d(width, 1, 1),
+            )
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Map ``(B, 3, H, W)`` in [-1, 1], 32 pixels a side at least, to scores ``(B, 1, h, w)``.
+
+        One for each depth.
+        """
+        (encoder,) = self.borrowed
+        features = encoder(0.5 + 0.5 * images.float(), list(SEEN))
+        scores = []
+        for layer, head in self.heads.items():
+            projection = self.get_buffer(f"projection_{layer}").to(features[layer].dtype)
+            mixed = F.conv2d(features[layer] / SEEN[layer], projection)
+            scores.append(head(mixed.to(projection.dtype)))
+        return scores

@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.adversarial import (
+    Judged,
     Objective,
+    begin_with_photo,
     discriminator_loss,
     frozen,
     generator_loss,
@@ -24,7 +26,7 @@ from training.adversarial import (
 from training.cli import main
 from training.codes import CodedRecipe, CodedTrainer, l1, mode_seeking
 from training.codes import gate as gate  # for training.publish
-from training.discriminators import MultiScale
+from training.discriminators import MultiScale, Projected
 from training.recipe import Run
 from zoo.methods.drit import DRIT, DRITConfig, Mode
 from zoo.nn.translation import Norm, block, initialise, spectral
@@ -58,6 +60,7 @@ class DRITRecipe(CodedRecipe):
     spectral: Annotated[
         bool, Field(description="Bound the discriminators by spectral normalisation.")
     ] = True
+    judged: Judged = "pixels"
     mode: Annotated[
         Mode, Field(description="How codes enter: concat keeps shapes, feature may change them.")
     ] = "concat"
@@ -129,22 +132,16 @@ class DRITTrainer(CodedTrainer[DRITRecipe]):
         )
         method = DRIT(config)
         initialise(method)
-        self.begin_with_photo(
-            cast(nn.Module, domain.generator) for domain in method.networks.values()
-        )
+        if recipe.skip:
+            begin_with_photo(
+                cast(nn.Module, domain.generator) for domain in method.networks.values()
+            )
         self.net = self.build(method)
         self.attribute_encoders = [
             cast(nn.Module, domain.attribute_encoder) for domain in method.networks.values()
         ]
-        made = {
-            name: MultiScale(
-                recipe.discriminator_width,
-                recipe.discriminator_scales,
-                norm=recipe.discriminator_norm,
-                slope=0.01,
-            )
-            for name in ("judge_a", "judge_b", "judge_random_a", "judge_random_b")
-        }
+        names = ("judge_a", "judge_b", "judge_random_a", "judge_random_b")
+        made = {name: self.judge() for name in names}
         of_content = content_judge(4 * recipe.width, recipe.size, recipe.discriminator_norm)
         for judge in (*made.values(), of_content):
             initialise(judge)
@@ -160,6 +157,19 @@ class DRITTrainer(CodedTrainer[DRITRecipe]):
             [of_content], "content_teller", rate=recipe.content_rate, clip=recipe.content_clip
         )
         self.prior_a, self.prior_b = self.priors(method.code_size)
+
+    def judge(self) -> nn.Module:
+        """A fresh discriminator of pictures."""
+        recipe = self.recipe
+        if recipe.judged == "features":
+            # Differs from the paper, where the recipe asks for it.
+            return Projected(self.frozen_encoder, recipe.discriminator_width)
+        return MultiScale(
+            recipe.discriminator_width,
+            recipe.discriminator_scales,
+            norm=recipe.discriminator_norm,
+            slope=0.01,
+        )
 
     def step(self) -> dict[str, Tensor]:
         """Teach the discriminator of contents on two batches, then everything on a third."""

@@ -141,3 +141,16 @@ def test_discriminators_can_see_other_pictures_and_learn_first(
     _, told = seen  # the first are the results that generators are updated on
     assert len(told) == 3 * batch + batch + 2 * batch  # real, of this step, earlier
     assert not any(map(torch.equal, made.method.parameters(), generators))
+
+
+def test_without_norms_a_change_begins_with_the_photo_and_sees_its_light(
+    photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    made = trainer(photos, paintings, tmp_path / "run", norm="none", skip=True, judged="features")
+    assert not any("Norm" in type(module).__name__ for module in made.method.modules())
+    real = 1.8 * made.batch(made.a) - 0.9
+    with torch.no_grad():
+        assert (made.a_to_b(real) - real).abs().max() < 0.05
+        dark, light = (cast(Generator, made.a_to_b).body(real + shift) for shift in (-0.1, 0.1))
+    assert not torch.allclose(dark, light, atol=1e-3)
+    made.step()

@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from training.discriminators import BatchDeviation, MultiScale, patches, pyramid
+from training.discriminators import SEEN, BatchDeviation, MultiScale, Projected, patches, pyramid
+from zoo.nn.vgg import vgg19
 
 
 def table(network: nn.Module) -> list[tuple[int, int, int, int]]:
@@ -83,3 +84,31 @@ def test_a_batch_of_one_picture_has_no_deviation() -> None:
     assert found.shape == (400, 4, 4, 4)
     assert torch.equal(found[:, :3], varied)
     torch.testing.assert_close(found[0, 3, 0, 0], torch.tensor(1.0), atol=0.02, rtol=0)
+
+
+def test_features_are_judged_at_four_depths_and_nothing_of_the_encoder_is_kept() -> None:
+    network = Projected(vgg19(), 8)
+    pictures = torch.rand(2, 3, 64, 64, requires_grad=True)
+    scores = network(pictures)
+    assert [s.shape for s in scores] == [(2, 1, side, side) for side in (16, 8, 4, 2)]
+    sum(s.sum() for s in scores).backward()
+    assert pictures.grad is not None
+    assert pictures.grad.abs().sum() > 0
+    assert not any(name.startswith(("borrowed", "convs")) for name in network.state_dict())
+    assert {f"projection_{layer}" for layer in SEEN} <= network.state_dict().keys()
+    assert all(p.grad is None for p in vgg19().parameters())
+    assert table(network) == [(8, 8, 4, 2), (8, 8, 3, 1), (8, 1, 1, 1)] * 4
+
+
+def test_features_tell_textures_apart_in_a_few_steps() -> None:
+    torch.manual_seed(0)
+    network = Projected(vgg19(), 8)
+    stripes = torch.sign(torch.sin(torch.arange(64) / 2)).expand(4, 3, 64, 64)
+    flat = 0.1 * torch.randn(4, 3, 64, 64)
+    optimizer = torch.optim.Adam(network.parameters(), 1e-3)
+    for _ in range(10):
+        gap = torch.stack([(b - a).mean() for a, b in zip(network(stripes), network(flat), strict=True)])
+        optimizer.zero_grad()
+        gap.sum().backward()
+        optimizer.step()
+    assert (gap < -0.05).all()

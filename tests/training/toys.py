@@ -24,7 +24,13 @@ NAMES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "many_styles": (
         "ManyStyles",
-        {"width": 4, "style_size": 40, "objective": "gatys", "frame_weight": 0.1},
+        {
+            "width": 4,
+            "style_size": 40,
+            "objective": "gatys",
+            "frame_weight": 0.1,
+            "excitation": True,
+        },
     ),
     "style_swap": ("StyleSwap", {"width": 4}),
     "fast_photo_style": ("FastPhotoStyle", {}),
@@ -41,6 +47,7 @@ NAMES: dict[str, tuple[str, dict[str, Any]]] = {
             "discriminator_width": 4,
             "discriminator_scales": 2,
             "mode_seeking_weight": 0.01,
+            "judged": "features",
             "skip": True,
             "pool": 4,
             "judge_extra": 2,

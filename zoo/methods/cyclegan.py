@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from zoo.errors import InputError
 from zoo.method import Content, Direction, Paper, Strength, Translation
 from zoo.nn.blocks import autocast, conv
-from zoo.nn.translation import Residual, block, enlarge, picture
+from zoo.nn.translation import Norm, Residual, block, enlarge, picture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +30,8 @@ class CycleGANConfig:
         domains: What people call the two kinds of picture.
         directions: Which ways the checkpoint knows.
         skip: The generators make a change that is added to the picture, not a whole picture.
+        norm: Of all layers but the last; ``none`` for a change of photos, whose light and colours
+            an instance normalisation takes away, and smuggles back in as droplets.
         published: The network as published, with transposed convolutions, zeros at the border of
             the strided layers and biases that the normalisation cancels.
     """
@@ -39,6 +41,7 @@ class CycleGANConfig:
     domains: tuple[str, str] = ("A", "B")
     directions: tuple[str, ...] = ("AtoB", "BtoA")
     skip: bool = False
+    norm: Norm = "instance"
     published: bool = False
 
 
@@ -49,23 +52,30 @@ class Generator(nn.Module):
     convolved and every border is a mirror. Transposed convolutions leave a checkerboard, zeros a
     frame. The layers and all other sizes are the paper's.
 
-    Nor has the paper ``skip``, which is for kinds of picture that share their drawing, such as
-    seasons: see :func:`zoo.nn.translation.picture`.
+    Nor has the paper ``skip`` and other norms, which are for kinds of picture that share their
+    drawing, such as seasons: see :func:`zoo.nn.translation.picture`.
     """
 
     def __init__(
-        self, width: int, blocks: int, published: bool = False, *, skip: bool = False
+        self,
+        width: int,
+        blocks: int,
+        published: bool = False,
+        *,
+        skip: bool = False,
+        norm: Norm = "instance",
     ) -> None:
         super().__init__()
         self.skip = skip
-        w, bias = width, published  # idle before a normalisation, where it would only drift
+        # Idle before a normalisation, where it would only drift.
+        w, bias = width, published or norm == "none"
         self.body = nn.Sequential(
-            block(3, w, 7, bias=bias),
-            block(w, 2 * w, 3, 2, bias=bias, reflect=not published),
-            block(2 * w, 4 * w, 3, 2, bias=bias, reflect=not published),
-            *(Residual(4 * w, bias=bias) for _ in range(blocks)),
-            enlarge(4 * w, 2 * w, bias=bias, published=published),
-            enlarge(2 * w, w, bias=bias, published=published),
+            block(3, w, 7, norm=norm, bias=bias),
+            block(w, 2 * w, 3, 2, norm=norm, bias=bias, reflect=not published),
+            block(2 * w, 4 * w, 3, 2, norm=norm, bias=bias, reflect=not published),
+            *(Residual(4 * w, norm=norm, bias=bias) for _ in range(blocks)),
+            enlarge(4 * w, 2 * w, norm=norm, bias=bias, published=published),
+            enlarge(2 * w, w, norm=norm, bias=bias, published=published),
         )
         self.last = conv(w, 3, 7)
 
@@ -106,7 +116,11 @@ class CycleGAN(Translation):
         self.generators = nn.ModuleDict(
             {
                 direction: Generator(
-                    config.width, config.blocks, config.published, skip=config.skip
+                    config.width,
+                    config.blocks,
+                    config.published,
+                    skip=config.skip,
+                    norm=config.norm,
                 )
                 for direction in config.directions
             }
