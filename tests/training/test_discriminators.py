@@ -107,7 +107,8 @@ def test_features_tell_textures_apart_in_a_few_steps() -> None:
     flat = 0.1 * torch.randn(4, 3, 64, 64)
     optimizer = torch.optim.Adam(network.parameters(), 1e-3)
     for _ in range(10):
-        gap = torch.stack([(b - a).mean() for a, b in zip(network(stripes), network(flat), strict=True)])
+        pairs = zip(network(stripes), network(flat), strict=True)
+        gap = torch.stack([(after - before).mean() for before, after in pairs])
         optimizer.zero_grad()
         gap.sum().backward()
         optimizer.step()
