@@ -124,8 +124,9 @@ class CycleGANTrainer(TranslationTrainer[CycleGANRecipe]):
         )
         method = CycleGAN(config)
         if recipe.norm == "none":
-            # Nothing but the weights keeps the signal's size, and blocks add to it: they begin
-            # with nothing (Zhang, Dauphin & Ma, Fixup Initialization, arXiv:1901.09321).
+            # Differs from the paper, where the recipe asks for it: generators have no norms. Then
+            # nothing but the weights keeps the signal's size, and blocks add to it: they begin with
+            # nothing (Zhang, Dauphin & Ma, Fixup Initialization, arXiv:1901.09321).
             initialise(method, "kaiming")
             for block in method.modules():
                 if isinstance(block, Residual):
@@ -143,7 +144,8 @@ class CycleGANTrainer(TranslationTrainer[CycleGANRecipe]):
         """A fresh discriminator."""
         width = self.recipe.discriminator_width
         if self.recipe.judged == "features":
-            # Differs from the paper, where the recipe asks for it.
+            # Differs from the paper, where the recipe asks for it: discriminators look at
+            # features of a trained network (Projected GANs, arXiv:2111.01007).
             return Projected(self.frozen_encoder, width)
         return patches(width)
 

@@ -118,7 +118,8 @@ class DCGANTrainer(AdversarialTrainer[DCGANRecipe]):
         self.generator = self.build(method).generator
         judge: nn.Module
         if recipe.judged == "features":
-            # Differs from the paper, where the recipe asks for it.
+            # Differs from the paper, where the recipe asks for it: discriminators look at
+            # features of a trained network (Projected GANs, arXiv:2111.01007).
             judge = Projected(self.frozen_encoder, recipe.discriminator_width)
         else:
             judge = pyramid(recipe.size, recipe.discriminator_width, recipe.published)

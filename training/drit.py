@@ -162,7 +162,8 @@ class DRITTrainer(CodedTrainer[DRITRecipe]):
         """A fresh discriminator of pictures."""
         recipe = self.recipe
         if recipe.judged == "features":
-            # Differs from the paper, where the recipe asks for it.
+            # Differs from the paper, where the recipe asks for it: discriminators look at
+            # features of a trained network (Projected GANs, arXiv:2111.01007).
             return Projected(self.frozen_encoder, recipe.discriminator_width)
         return MultiScale(
             recipe.discriminator_width,

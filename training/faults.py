@@ -9,7 +9,7 @@ for :func:`contrast`, :func:`luminance_correlation` and :func:`memorisation`, wh
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -26,6 +26,7 @@ __all__ = [
     "BOUNDS",
     "Bound",
     "admitted",
+    "bounds_of",
     "checkerboard",
     "color_drift",
     "contrast",
@@ -96,6 +97,17 @@ BOUNDS = {
     ),
     "contrast": Bound("Contrast, share of the style's", "results are faded", least=0.7),
 }
+DECODERS = ("adain", "style_swap", "fast_photo_style")
+
+
+def bounds_of(method: str) -> dict[str, Bound]:
+    """:data:`BOUNDS` for results of ``method``.
+
+    Decoders paint no strokes a pixel wide, so half a power of ten is a checkerboard already.
+    """
+    if method not in DECODERS:
+        return BOUNDS
+    return BOUNDS | {"checkerboard": replace(BOUNDS["checkerboard"], most=0.5)}
 
 
 def admitted(found: Mapping[str, float], about: str, data: str) -> list[Metric]:

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -28,7 +29,7 @@ import click
 import torch
 
 from training.carry import carry
-from training.faults import BOUNDS
+from training.faults import bounds_of
 from training.jobs import JOBS, WORK, Job, Session
 from training.ledger import SHIPPED, enter, write_ledger
 from training.loop import CHECKPOINT, RUN, Trainer, fit, write
@@ -47,7 +48,7 @@ EXAMPLES = Path("space/examples")
 SETTLED = "settled.json"  # in a run: the step at which it was last measured
 QUALITY = "quality.json"
 KEPT = "kept the earlier one"
-SHAPE = ("width", "blocks", "convs_per_block", "skip")  # what decides whether weights fit
+SHAPE = ("width", "blocks", "convs_per_block", "skip", "norm")  # what decides whether weights fit
 
 
 # ---- training
@@ -171,7 +172,7 @@ def settle(session: Session, job: Job) -> str:
                 licenses=job.licenses,
                 limits=job.limits,
             )
-            admit(facts.metrics)
+            admit(facts.metrics, job.recipe)
         except CheckpointError as error:
             outcome = f"refused: {error}"
         else:
@@ -216,9 +217,9 @@ def verdict(before: Sequence[Metric], after: Sequence[Metric], *, first: bool) -
     return SHIPPED if better else KEPT
 
 
-def admit(metrics: Iterable[Metric]) -> None:
-    """Raises CheckpointError when a figure is beyond the bound of its fault."""
-    bounds = {bound.name: bound for bound in BOUNDS.values()}
+def admit(metrics: Iterable[Metric], method: str) -> None:
+    """Raises CheckpointError when a figure of ``method`` is beyond the bound of its fault."""
+    bounds = {bound.name: bound for bound in bounds_of(method).values()}
     for metric in metrics:
         bound = bounds.get(metric.name)
         if bound and not bound.passes(metric.value):
@@ -262,16 +263,27 @@ def walk(session: Session, jobs: Sequence[Job], minutes: float) -> None:
     "--minutes", default=60.0, show_default=True, help="For training; measuring is extra."
 )
 @click.option("--only", multiple=True, help="Name of a checkpoint; repeat it for more.")
+@click.option(
+    "--steps",
+    type=click.IntRange(1),
+    help="Schedules of so many steps, in place of the budgets: their rates fall in time.",
+)
 @click.option("--data", type=click.Path(path_type=Path), default=Path("data"), show_default=True)
 @click.option("--work", type=click.Path(path_type=Path), default=WORK, help="Where the runs lie.")
 @click.option("--device", type=click.Choice(["auto", "cpu"]), default="auto", show_default=True)
 @click.option("--pack", "out", type=click.Path(path_type=Path), help="Pack the pictures there.")
 def main(
-    minutes: float, only: tuple[str, ...], data: Path, work: Path, device: str, out: Path | None
+    minutes: float,
+    only: tuple[str, ...],
+    steps: int | None,
+    data: Path,
+    work: Path,
+    device: str,
+    out: Path | None,
 ) -> None:
     """Train the checkpoints that ship further, and ship what is better."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    jobs = [job for job in JOBS if not only or job.name in only]
+    jobs = [replace(job, steps=steps or job.steps) for job in JOBS if not only or job.name in only]
     session = Session(data=data, work=work, device=device)
     try:
         if unknown := set(only) - {job.name for job in JOBS}:

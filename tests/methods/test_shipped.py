@@ -81,11 +81,8 @@ def by_heart(method: Johnson | ManyStyles) -> Iterator[tuple[Tensor, Tensor, Ten
 
 
 def failed(method: Method) -> set[str]:
-    bounds = dict(faults.BOUNDS)
+    bounds = dict(faults.bounds_of(method.name))
     bounds["frame"] = replace(bounds["frame"], most=1.0)  # of shares
-    if not isinstance(method, Johnson | ManyStyles):
-        # Only networks that know their styles by heart paint strokes with edges of a pixel.
-        bounds["checkerboard"] = replace(bounds["checkerboard"], most=0.5)
     return {name for name, value in measured(method).items() if not bounds[name].passes(value)}
 
 

@@ -81,7 +81,7 @@ def only_whole(session: Session) -> bool:
 
 def test_one_step_is_measured_and_ships(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     # A network that has seen two pictures has a checkerboard, and is refused otherwise.
-    monkeypatch.setattr(zoo, "BOUNDS", {})
+    monkeypatch.setattr(zoo, "bounds_of", lambda method: {})
     walk(session, [replace(TOY, steps=1)], 5)
     place = session.shipped / "adain"
     assert checkpoint.load(place).name == "adain"
@@ -121,7 +121,7 @@ def test_a_fault_or_a_missing_figure_refuses(session: Session, judged: Judged) -
     walk(session, [replace(TOY, steps=1)], 5)
     before = checkpoint.digest(session.shipped / "adain")
     for name, value, fault in (
-        ("Checkerboard, powers of ten above the photo", 1.3, "results have a checkerboard"),
+        ("Checkerboard, powers of ten above the photo", 0.6, "results have a checkerboard"),
         ("Frame of 4 px", 0.03, "results have a frame"),
         ("Frame of 1 px", 0.02, "results have a line"),
         ("Colour drift from the style", 0.1, "results have other colours"),
@@ -212,6 +212,8 @@ def test_other_generators_do_not_start_from_what_ships(session: Session) -> None
     (own / "recipe.json").write_text(json.dumps(made))
     assert beginning(session, job) is None  # it does not add to the picture
     (own / "recipe.json").write_text(json.dumps({**made, "skip": True}))
+    assert beginning(session, job) is None  # nor has it the same norms
+    (own / "recipe.json").write_text(json.dumps({**made, "skip": True, "norm": "none"}))
     assert beginning(session, job) == own
 
 
@@ -273,6 +275,15 @@ def test_the_table_fits_the_recipes_and_what_ships(job: Job) -> None:
             wanted.pop(name, None)
         assert {name: made[name] for name in wanted} == wanted
         assert job.figures(card.parse((place / "README.md").read_text()).metrics)
+
+
+def test_a_schedule_can_be_shorter_than_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(zoo, "walk", lambda _, jobs, minutes: asked.extend(j.steps for j in jobs))
+    monkeypatch.setattr(zoo, "write_ledger", lambda shipped: None)
+    for words in ([], ["--steps", "7"]):
+        assert CliRunner().invoke(zoo.main, ["--only", "adain", *words]).exit_code == 0
+    assert asked == [next(job.steps for job in JOBS if job.name == "adain"), 7]
 
 
 def test_unknown_names_are_refused() -> None:
