@@ -2,6 +2,7 @@
 
 import hashlib
 import html
+import io
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,19 +10,21 @@ from typing import Any
 
 import gradio as gr
 from gradio.utils import get_upload_folder
+from PIL import Image
 
 from space.components import SafeImage
 from space.words import say, spoken, t, tell
 from zoo.errors import InputError
 from zoo.files import write_atomic
 from zoo.form import Field
-from zoo.images import open_picture
+from zoo.images import open_picture, resize
 
 log = logging.getLogger(__name__)
 
 EXAMPLES = Path(__file__).parent / "examples"
 ROUTE = "pictures"  # where the site serves EXAMPLES, relative to its root
 MAX_BYTES = 30 * 2**20
+SENT_AT = 256  # pixels of the shorter side, at least, of a result that becomes a photo
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,21 @@ def kept(content: bytes, suffix: str) -> Path:
 def served(content: bytes, suffix: str) -> str:
     """The address of a small picture of a checkpoint, relative to the page."""
     return f"gradio_api/file={kept(content, suffix)}"
+
+
+def sent(path: str) -> str:
+    """Where another tab finds the result at ``path`` as its photo: enlarged where it is small.
+
+    Of the 64 pixels of a painted portrait no style makes much.
+    """
+    with Image.open(path) as picture:
+        factor = SENT_AT / min(picture.size)
+        if factor <= 1:
+            return path
+        size = round(factor * picture.width), round(factor * picture.height)
+        buffer = io.BytesIO()
+        resize(picture.convert("RGB"), size).save(buffer, "PNG")
+    return str(kept(buffer.getvalue(), ".png"))
 
 
 def picture_box(label: str, elem_id: str, *, photo: bool, height: int) -> SafeImage:

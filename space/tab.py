@@ -12,6 +12,7 @@ from space.choice import Choice
 from space.controls import GLUE, Entry, entry
 from space.inputs import Inputs
 from space.links import record_in, settings_from
+from space.pictures import sent
 from space.results import Result
 from space.site import Site, Updates
 from space.stage import Stage
@@ -193,7 +194,8 @@ class Tab:
         send = self.stage.send
         for tab in self.site.targets(self.name):
             if tab.name == target and path and Path(path).is_file():
-                return {self.site.bar: gr.Tabs(selected=tab.name), tab.photo: path, send: None}
+                bar = gr.Tabs(selected=tab.name)
+                return {self.site.bar: bar, tab.photo: sent(path), send: None}
         return {send: None}
 
     def recall(self, checkpoint: Any, settings: Mapping[str, Any]) -> Updates:

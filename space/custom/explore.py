@@ -20,7 +20,7 @@ from space.controls import GLUE, TELLING
 from space.explorer import NAME, Explorer, choices_of
 from space.jobs import Finished, Job, Stopped, Working
 from space.links import settings_from
-from space.pictures import check_upload, preset
+from space.pictures import check_upload, preset, sent
 from space.plans import (
     Asked,
     Model,
@@ -41,8 +41,6 @@ from space.site import Site, Updates
 from space.words import say, spoken, tell
 from zoo.errors import InputError, ZooError
 from zoo.explore import Series, draw
-
-LEAST_TO_SEND = 128  # pixels of the shorter side; the style tabs want as much
 
 
 def build(site: Site) -> None:
@@ -236,7 +234,6 @@ class ExploreTab(Explorer):
 
     def _show(self, sheet: Sheet, current: Drawing) -> Updates:
         """The sheet in the browser, ``current`` large."""
-        large_enough = min(current.width, current.height) >= LEAST_TO_SEND
         return {
             self.empty: gr.HTML(visible=False),
             self.viewer: gr.HTML(
@@ -249,7 +246,7 @@ class ExploreTab(Explorer):
             ),
             self.sheet: sheet,
             self.actions: gr.Column(visible=True),
-            self.send: gr.Dropdown(visible=large_enough and bool(self.site.photo_tabs)),
+            self.send: gr.Dropdown(visible=bool(self.site.photo_tabs)),
         }
 
     def halt(self, request: gr.Request) -> None:
@@ -332,7 +329,7 @@ class ExploreTab(Explorer):
             if tab.name == target and shown and Path(shown.path).is_file():
                 return {
                     self.site.bar: gr.Tabs(selected=tab.name),
-                    tab.photo: shown.path,
+                    tab.photo: sent(shown.path),
                     self.send: None,
                 }
         return {self.send: None}

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 
 from space import plans
 from space.app import build_app, share
@@ -217,7 +217,10 @@ def test_only_shown_pictures_are_sent_to_other_tabs(tab: ExploreTab, site: Site)
     gatys = next(one for one in site.tabs if one.name == "gatys")
     key = sheet.samples[0].key
     updates = tab.send_on("gatys", sheet, {"current": key})
-    assert updates[gatys.photo] == sheet.samples[0].path
+    with Image.open(sheet.samples[0].path) as small, Image.open(updates[gatys.photo]) as large:
+        assert min(small.size) < 64 < min(large.size) == 256  # no style makes much of so few
+        back = ImageChops.difference(large.resize(small.size), small.convert("RGB"))
+    assert max(ImageStat.Stat(back).mean) < 5
     for target, viewer in (("gatys", {"current": "/etc/passwd"}), ("dcgan", {"current": key})):
         assert tab.send_on(target, sheet, viewer) == {tab.send: None}
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 import torch
+from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
@@ -150,7 +151,7 @@ def test_results_can_be_sent_to_other_tabs_that_take_a_photo(site: Site, tmp_pat
     assert {gatys, other} <= set(site.photo_tabs)
     assert tab_of(site, "fromnothing") not in site.photo_tabs
     made = tmp_path / "made.png"
-    made.write_bytes(b"x")
+    Image.new("RGB", (300, 256)).save(made)
     updates = gatys.send_on("everything", str(made))
     assert updates[other.photo] == str(made)
     assert gatys.send_on("gatys", str(made)) == {gatys.stage.send: None}
