@@ -23,7 +23,6 @@ from torch.nn import functional as F
 from training.loop import Trainer
 from training.recipe import BatchSize, Cooldown, LoadSize, Recipe, Run
 from zoo.nn.translation import initialise, spectral
-from zoo.nn.vgg import VGG19, vgg19
 
 Objective = Literal["lsgan", "hinge", "bce"]
 JudgeExtra = Annotated[
@@ -125,11 +124,6 @@ class AdversarialTrainer(Trainer[A]):
         network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.shared[name] = network
         return network
-
-    @property
-    def frozen_encoder(self) -> VGG19:
-        """What discriminators of features look through."""
-        return vgg19("caffe", device=self.device, dtype=self.encoder_dtype)
 
     def optimizer(
         self,

@@ -27,7 +27,7 @@ from training.adversarial import (
     generator_loss,
 )
 from training.cli import main
-from training.discriminators import Projected, patches
+from training.discriminators import patches, projected
 from training.recipe import Run
 from zoo.card import Metric
 from zoo.method import Direction
@@ -146,7 +146,7 @@ class CycleGANTrainer(TranslationTrainer[CycleGANRecipe]):
         if self.recipe.judged == "features":
             # Differs from the paper, where the recipe asks for it: discriminators look at
             # features of a trained network (Projected GANs, arXiv:2111.01007).
-            return Projected(self.frozen_encoder, width)
+            return projected(self, width)
         return patches(width)
 
     def step(self) -> dict[str, Tensor]:

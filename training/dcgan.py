@@ -27,7 +27,7 @@ from training.adversarial import (
 )
 from training.cli import main
 from training.data import open_pack
-from training.discriminators import Projected, pyramid
+from training.discriminators import projected, pyramid
 from training.faults import diversity, memorisation, nearest
 from training.recipe import BatchSize, Cooldown, LoadSize, Run
 from zoo import images
@@ -120,7 +120,7 @@ class DCGANTrainer(AdversarialTrainer[DCGANRecipe]):
         if recipe.judged == "features":
             # Differs from the paper, where the recipe asks for it: discriminators look at
             # features of a trained network (Projected GANs, arXiv:2111.01007).
-            judge = Projected(self.frozen_encoder, recipe.discriminator_width)
+            judge = projected(self, recipe.discriminator_width)
         else:
             judge = pyramid(recipe.size, recipe.discriminator_width, recipe.published)
         initialise(judge, scales="normal")

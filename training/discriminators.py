@@ -1,12 +1,15 @@
 """Discriminators: networks that training needs and a checkpoint does not hold."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.adversarial import mean_of_processes
+from training.adversarial import AdversarialTrainer, mean_of_processes
+from zoo.errors import InputError
 from zoo.nn.translation import Norm, block
-from zoo.nn.vgg import VGG19
+from zoo.nn.vgg import VGG19, vgg19
 
 
 def patches(
@@ -173,6 +176,8 @@ def pyramid(size: int, width: int = 64, published: bool = False) -> nn.Sequentia
 # Root of the mean square of what the Caffe weights see in photos of 256 pixels, to one digit.
 SEEN = {"relu2_1": 200.0, "relu3_1": 300.0, "relu4_1": 1000.0, "relu5_1": 150.0}
 
+LEAST = 32  # pixels a side that the deepest of them needs
+
 
 class Projected(nn.Module):
     """Judge what a frozen VGG-19 sees in a picture, at four depths.
@@ -205,9 +210,9 @@ class Projected(nn.Module):
             )
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Map ``(B, 3, H, W)`` in [-1, 1], 32 pixels a side at least, to scores ``(B, 1, h, w)``.
+        """Map ``(B, 3, H, W)`` in [-1, 1] to scores ``(B, 1, h, w)``, one map for each depth.
 
-        One for each depth.
+        Pictures have :data:`LEAST` pixels a side.
         """
         (encoder,) = self.borrowed
         features = encoder(0.5 + 0.5 * images.float(), list(SEEN))
@@ -217,3 +222,19 @@ class Projected(nn.Module):
             mixed = F.conv2d(features[layer] / SEEN[layer], projection)
             scores.append(head(mixed.to(projection.dtype)))
         return scores
+
+
+def projected(trainer: AdversarialTrainer[Any], width: int) -> Projected:
+    """A fresh discriminator of features, for the crops of ``trainer``.
+
+    Raises InputError when they are too small for the encoder.
+    """
+    size = trainer.recipe.size
+    if size < LEAST:
+        raise InputError(
+            "Size: {size} pixels are too few to judge their features; use --size {least} or more, "
+            "or --judged pixels.",
+            size=size,
+            least=LEAST,
+        )
+    return Projected(vgg19("caffe", device=trainer.device, dtype=trainer.encoder_dtype), width)

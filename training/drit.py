@@ -26,7 +26,7 @@ from training.adversarial import (
 from training.cli import main
 from training.codes import CodedRecipe, CodedTrainer, l1, mode_seeking
 from training.codes import gate as gate  # for training.publish
-from training.discriminators import MultiScale, Projected
+from training.discriminators import MultiScale, projected
 from training.recipe import Run
 from zoo.methods.drit import DRIT, DRITConfig, Mode
 from zoo.nn.translation import Norm, block, initialise, spectral
@@ -164,7 +164,7 @@ class DRITTrainer(CodedTrainer[DRITRecipe]):
         if recipe.judged == "features":
             # Differs from the paper, where the recipe asks for it: discriminators look at
             # features of a trained network (Projected GANs, arXiv:2111.01007).
-            return Projected(self.frozen_encoder, recipe.discriminator_width)
+            return projected(self, recipe.discriminator_width)
         return MultiScale(
             recipe.discriminator_width,
             recipe.discriminator_scales,

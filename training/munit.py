@@ -27,7 +27,7 @@ from training.adversarial import (
 from training.cli import main
 from training.codes import CodedRecipe, CodedTrainer, l1, mode_seeking
 from training.codes import gate as gate  # for training.publish
-from training.discriminators import MultiScale, Projected
+from training.discriminators import MultiScale, projected
 from training.recipe import Cooldown, Run
 from zoo.methods.munit import MUNIT, MUNITConfig
 
@@ -90,7 +90,7 @@ class MUNITTrainer(CodedTrainer[MUNITRecipe]):
         if recipe.judged == "features":
             # Differs from the paper, where the recipe asks for it: discriminators look at
             # features of a trained network (Projected GANs, arXiv:2111.01007).
-            return Projected(self.frozen_encoder, recipe.discriminator_width)
+            return projected(self, recipe.discriminator_width)
         return MultiScale(recipe.discriminator_width, recipe.discriminator_scales)
 
     def step(self) -> dict[str, Tensor]:

@@ -38,14 +38,22 @@ def test_each_side_learns_while_the_other_stands_still(
         assert losses[-1] < losses[0] - 0.02
 
 
+def test_crops_too_small_for_features_are_refused(
+    photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="--judged pixels"):
+        trainer(photos, paintings, tmp_path / "run", judged="features", size=16)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
         {"published": True, "objective": "bce", "spectral": False, "augment": "none"},
         {"penalty": 10.0, "noise": 0.1, "objective": "bce", "smooth": 0.9},
         {"objective": "lsgan", "augment": "gentle"},
+        {"judged": "features", "penalty": 1.0, "size": 32, "load_size": 36},
     ],
-    ids=["paper", "penalty", "least squares"],
+    ids=["paper", "penalty", "least squares", "features"],
 )
 def test_every_variant_makes_finite_steps(
     photos: Path, paintings: Path, tmp_path: Path, changes: dict[str, Any]
