@@ -83,8 +83,8 @@ class PerceptualRecipe(Recipe):
         Field(
             ge=0,
             le=1e6,
-            description="Weight of a line and a frame: outermost pixels, and the four outermost, that "
-            "differ from the next ones more than the photo's; the papers' 0.",
+            description="Weight of a line and a frame: the outermost pixel, and the four outermost, "
+            "that differ from the next ones more than the photo's; the papers' 0.",
         ),
     ] = 0.0
     margin: Annotated[
