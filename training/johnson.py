@@ -83,8 +83,8 @@ class PerceptualRecipe(Recipe):
         Field(
             ge=0,
             le=1e6,
-            description="Weight of a line and a frame: the outermost pixel, and the four outermost, "
-            "that differ from the next ones more than the photo's; the papers' 0.",
+            description="Weight of a line and a frame: how far the outermost pixel, and the four "
+            "outermost, differ from the next ones beyond what the photo's do; the papers' 0.",
         ),
     ] = 0.0
     margin: Annotated[
