@@ -172,7 +172,12 @@ OF_PAIRS: dict[tuple[str, str], dict[str, Any]] = {
 }  # fmt: skip
 
 
-def _johnson(name: str, style: str, weight: float, **flags: Any) -> Job:
+DROPLETS = "In flat or dark areas there can be a droplet of another colour."
+
+
+def _johnson(
+    name: str, style: str, weight: float, *, limits: tuple[str, ...] = (), **flags: Any
+) -> Job:
     return Job(
         name=f"johnson-{name}",
         recipe="johnson",
@@ -183,7 +188,7 @@ def _johnson(name: str, style: str, weight: float, **flags: Any) -> Job:
         judge="quality",
         judged_on=ON_STYLES,
         licenses={"photos": PHOTOS, "styles": COMMONS},
-        limits=("In flat or dark areas there can be a droplet of another colour.",),
+        limits=(DROPLETS, *limits),
     )
 
 
@@ -244,6 +249,10 @@ JOBS: tuple[Job, ...] = (
         "great-wave",
         "hokusai_great-wave",
         40.0,
+        limits=(
+            "The style is strong: of faces little more than outlines is left, and nothing of the "
+            "photo's colours; a lower strength keeps more.",
+        ),
         width=32,
         load_size=192,
         size=176,

@@ -205,6 +205,8 @@ class JohnsonTrainer(PerceptualTrainer[JohnsonRecipe]):
             color=self.colors[0],
             contrast=self.contrasts[0],
             published=recipe.published,
+            # Differs from the paper, where the recipe asks for it: norms depend on the photo as a
+            # whole (squeeze and excitation, arXiv:1709.01507).
             excitation=recipe.excitation,
         )
         method = self.build(Johnson(config))

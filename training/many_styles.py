@@ -55,6 +55,8 @@ class ManyStylesTrainer(PerceptualTrainer[ManyStylesRecipe]):
                 contrasts=self.contrasts,
                 width=recipe.width,
                 published=recipe.published,
+                # Differs from the paper, where the recipe asks for it: norms depend on the photo as
+                # a whole (squeeze and excitation, arXiv:1709.01507).
                 excitation=recipe.excitation,
             )
             method = ManyStyles(config)
