@@ -173,10 +173,15 @@ def test_photo_wct(tmp_path: Path) -> None:
         if key.endswith("conv1_1.bias") and key.startswith("d"):
             state[key].fill_(0.5)
     method = loaded("photo_wct", released(net, tmp_path))
-    photo, style = picture(0), picture(1, 72, 64)
+    # More places than channels at the deepest level: fewer leave a covariance with zeros, of which
+    # rounding makes something else on each processor.
+    photo, style = picture(0, 224, 224), picture(1, 224, 224)
     expected = originals.run_photo_wct(net, photo, style).clamp(0, 1)
     assert ((expected == 0) | (expected == 1)).float().mean() < 0.5
-    assert_same(method(photo, style, smoothing="none"), expected)
+    assert expected.std() > 0.02
+    apart = (method(photo, style, smoothing="none") - expected).abs()
+    # Where two pixels of a pool are alike, rounding decides which of them is unpooled.
+    assert (apart <= 1e-4).float().mean() > 0.995
     state["e2.conv1_1.bias"].add_(1)
     with pytest.raises(CheckpointError, match=r"e2\.conv1_1\.bias"):
         convert("photo_wct", released(net, tmp_path), tmp_path / "other")
