@@ -181,7 +181,7 @@ def test_photo_wct(tmp_path: Path) -> None:
     assert expected.std() > 0.02
     apart = (method(photo, style, smoothing="none") - expected).abs()
     # Where two pixels of a pool are alike, rounding decides which of them is unpooled.
-    assert (apart <= 1e-4).float().mean() > 0.995
+    assert (apart <= 1e-4).float().mean() > 0.998
     state["e2.conv1_1.bias"].add_(1)
     with pytest.raises(CheckpointError, match=r"e2\.conv1_1\.bias"):
         convert("photo_wct", released(net, tmp_path), tmp_path / "other")
