@@ -293,8 +293,7 @@ def guided_to_random(
     """KID of results in the style of pictures over that of results of drawn codes.
 
     Above 1 the codes of pictures are worse than random ones. Small sets tell KIDs apart only so
-    far: a KID below the distance of two halves of the style pictures counts as that, and so does
-    one below :data:`NEAR` of what the contents themselves have.
+    far: a KID below the distance of two halves of the style pictures counts as that.
 
     Args:
         method: What translates.
@@ -310,13 +309,11 @@ def guided_to_random(
         both = method.render(content, chosen, direction)
         guided.append(both[:1])
         random.append(both[1:])
-    halves = abs(kid_vgg19(styles[::2], styles[1::2], encoder))
-    resolution = max(halves, NEAR * kid_vgg19(contents, styles, encoder))
+    resolution = abs(kid_vgg19(styles[::2], styles[1::2], encoder))
     found = kid_vgg19(guided, styles, encoder), kid_vgg19(random, styles, encoder)
     return max(found[0], resolution) / max(found[1], resolution)
 
 
-NEAR = 0.2  # share of the untouched KID; smaller ones differ by chance on some dozen pictures
 GATED = 64  # training pictures of each kind that guidance is measured on
 
 

@@ -166,7 +166,7 @@ OF_PAIRS: dict[tuple[str, str], dict[str, Any]] = {
     ("munit", "chinese"): JUDGED | {
         "cycle_weight": 2.0, "mode_seeking_weight": 0.004, "judge_warmup": 300,
     },
-    ("munit", "seasons"): JUDGED | FEATURES | MORE,
+    ("munit", "seasons"): JUDGED,
     ("drit", "chinese"): CHANGE | {"mode_seeking_weight": 0.01},
     ("drit", "seasons"): CHANGE | FEATURES,
 }  # fmt: skip
@@ -225,7 +225,7 @@ def _between(method: str, pair: str) -> Job:
         held_out=True,
         licenses=licenses,
         limits=(
-            *((ONLY_COLORS,) if flags["skip"] and pair == "chinese" else ()),
+            *((ONLY_COLORS,) if flags["skip"] and "judged" not in flags else ()),
             *((SAME_FEATURES,) if flags.get("judged") == "features" else ()),
         ),
         contents=(
