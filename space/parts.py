@@ -185,10 +185,12 @@ def picker(
             input.checked = input.value === props.value;
         });
         sync();
+        const [first, drawn] = [props.value, performance.now()];
+        let picked = first;
         element.addEventListener('change', (event) => {
             if (event.target.value === props.value) return;
-            const value = event.target.value;
-            props.value = value;
+            picked = event.target.value;
+            props.value = picked;
             trigger('input');
             trigger('change');
             requestAnimationFrame(() => {
@@ -199,7 +201,12 @@ def picker(
                 }
             });
         });
-        watch('value', () => { sync(); trigger('change'); });
+        watch('value', () => {
+            // A frame after it has drawn a tab, Gradio gives it its first values once more.
+            if (props.value === first && performance.now() - drawn < 1000) props.value = picked;
+            sync();
+            trigger('change');
+        });
         watch('drawn', sync);""",
     )
 

@@ -343,6 +343,18 @@ def test_tabs_opened_later_are_whole(visit: Visits) -> None:
     assert not visitor.troubles
 
 
+def test_a_pick_counts_as_soon_as_there_is_one(visit: Visits) -> None:
+    page = visit().go().page
+    page.evaluate("""() => new MutationObserver((changes, observer) => {
+        const third = document.querySelectorAll('#adain-style-pick input')[2];
+        if (third) { observer.disconnect(); third.click(); }
+    }).observe(document.body, {childList: true, subtree: true})""")
+    page.get_by_role("tab", name=METHODS["adain"].title, exact=True).click()
+    page.wait_for_selector("#adain-go", state="visible")
+    page.wait_for_timeout(500)  # Gradio gives all values once more
+    assert page.locator("#adain-style-pick input >> nth=2").is_checked()
+
+
 def test_violations_would_be_found(visit: Visits) -> None:
     visitor = visit().go()
     visitor.page.evaluate(
