@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,25 @@ def test_a_step_moves_both_sides_and_breaks_no_graph(
     bounded = [m for m in made.method.modules() if parametrize.is_parametrized(m)]
     assert bool(bounded) == bool(changes.get("spectral_generators"))
     assert made.sample().shape == (2 * 5 * made.columns, 3, 32, 32)
+
+
+@pytest.mark.parametrize("guided", [0.0, 1.0])
+def test_translations_can_take_the_styles_of_pictures(
+    photos: Path, paintings: Path, tmp_path: Path, guided: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = trainer(photos, paintings, tmp_path / "run", guided=guided, cycle_weight=0.0)
+    taken = []
+    decode = made.decode
+
+    def record(domain: str, wanted: Sequence[tuple[Tensor, ...]]) -> list[Tensor]:
+        taken.append(wanted[0][1])
+        return decode(domain, wanted)
+
+    monkeypatch.setattr(made, "decode", record)
+    with torch.no_grad():
+        style = made.net_a.encode_style(made.reals(0)[0]).float()
+    made.step()
+    assert torch.allclose(taken[0], style, atol=1e-5) == bool(guided)
 
 
 def test_codes_elsewhere_are_drawn_to_the_prior() -> None:
