@@ -152,6 +152,7 @@ FEATURES: dict[str, Any] = {
     "discriminator_rate": 4.0, "lr": 2e-4, "average": 0.995,
 }  # fmt: skip
 MORE: dict[str, Any] = {"pool": 100, "judge_extra": 3, "judge_warmup": 150}
+LARGER = {"load_size": 192, "size": 160}
 SAME_FEATURES = (
     "Discriminators looked at features of the same VGG-19 that KID and FID stand on, other layers "
     "of it; a different network would find less of a gain."
@@ -166,7 +167,7 @@ OF_PAIRS: dict[tuple[str, str], dict[str, Any]] = {
     ("munit", "chinese"): JUDGED | {
         "cycle_weight": 2.0, "mode_seeking_weight": 0.004, "judge_warmup": 300,
     },
-    ("munit", "seasons"): JUDGED,
+    ("munit", "seasons"): JUDGED | FEATURES | MORE | LARGER | {"guided": 0.5},
     ("drit", "chinese"): CHANGE | {"mode_seeking_weight": 0.01},
     ("drit", "seasons"): CHANGE | FEATURES,
 }  # fmt: skip
