@@ -42,14 +42,6 @@ JudgeWarmup = Annotated[
         description="First steps, in which the discriminators alone learn to tell the kinds apart.",
     ),
 ]
-Judged = Annotated[
-    Literal["pixels", "features"],
-    Field(
-        description="What discriminators look at: the paper's pixels, or features of VGG-19, from "
-        "which a short training on few pictures learns far more; bound those by --spectral and "
-        "let them play for the hinge."
-    ),
-]
 FURTHER = 10**9  # a position in the data where no step's own batch comes to
 N = TypeVar("N", bound=nn.Module)
 
@@ -82,6 +74,14 @@ class AdversarialRecipe(Recipe):
     spectral: Annotated[
         bool, Field(description="Bound the discriminators by spectral normalisation.")
     ] = False
+    judged: Annotated[
+        Literal["pixels", "features"],
+        Field(
+            description="What discriminators look at: the paper's pixels, or features of VGG-19, "
+            "from which a short training on few pictures learns far more; bound those by "
+            "--spectral and let them play for the hinge."
+        ),
+    ] = "pixels"
     pool: Annotated[
         int,
         Field(
@@ -264,7 +264,7 @@ class TranslationTrainer(AdversarialTrainer[T]):
         telling = torch.zeros((), device=self.device)
         for judge, real, fake in zip((self.judge_a, self.judge_b), reals, fakes, strict=True):
             with self.autocast():
-                scores = _scales(judge(torch.cat([real, fake])))
+                scores = scales_of(judge(torch.cat([real, fake])))
             split = [score.split([len(real), len(fake)]) for score in scores]
             true, false = zip(*split, strict=True)
             telling = telling + discriminator_loss(true, false, self.recipe.objective)
@@ -429,11 +429,11 @@ def generator_loss(scores: Tensor | Sequence[Tensor], objective: Objective) -> T
         objective: Least squares to 1, the mean score, or the entropy that does not saturate.
     """
     if objective == "lsgan":
-        terms = [(found.float() - 1).square().mean() for found in _scales(scores)]
+        terms = [(found.float() - 1).square().mean() for found in scales_of(scores)]
     elif objective == "hinge":
-        terms = [-found.float().mean() for found in _scales(scores)]
+        terms = [-found.float().mean() for found in scales_of(scores)]
     else:
-        terms = [F.softplus(-found.float()).mean() for found in _scales(scores)]
+        terms = [F.softplus(-found.float()).mean() for found in scales_of(scores)]
     return torch.stack(terms).sum()
 
 
@@ -454,7 +454,7 @@ def discriminator_loss(
             discriminator from certainty.
     """
     terms = []
-    for true, false in zip(_scales(real), _scales(fake), strict=True):
+    for true, false in zip(scales_of(real), scales_of(fake), strict=True):
         true, false = true.float(), false.float()
         if objective == "lsgan":
             terms.append((true - smooth).square().mean() + false.square().mean())
@@ -469,8 +469,9 @@ def discriminator_loss(
 
 def flattened(scores: Tensor | Sequence[Tensor]) -> Tensor:
     """All scores of a picture, of all scales: ``(B, n)``."""
-    return torch.cat([found.flatten(1) for found in _scales(scores)], 1)
+    return torch.cat([found.flatten(1) for found in scales_of(scores)], 1)
 
 
-def _scales(scores: Tensor | Sequence[Tensor]) -> Sequence[Tensor]:
+def scales_of(scores: Tensor | Sequence[Tensor]) -> Sequence[Tensor]:
+    """What a discriminator says: one map for each scale, or the one it has."""
     return [scores] if isinstance(scores, Tensor) else scores

@@ -32,10 +32,11 @@ from training.adversarial import (
     discriminator_loss,
     frozen,
     generator_loss,
+    scales_of,
 )
 from training.cli import main
 from training.data import Pack, open_pack
-from training.discriminators import cartoon
+from training.discriminators import cartoon, judge_for
 from training.recipe import Cooldown, Photos, Run
 from zoo import checkpoint
 from zoo.card import Metric
@@ -167,7 +168,7 @@ class CartoonGANTrainer(AdversarialTrainer[CartoonGANRecipe]):
             published=recipe.published,
         )
         method, back = CartoonGAN(config), Generator(config)
-        judge = cartoon(recipe.discriminator_width)
+        judge = judge_for(self, lambda: cartoon(recipe.discriminator_width))
         for network in (method, judge, back):
             initialise(network, scales="uniform")
         if recipe.skip:  # begins with the photo itself
@@ -267,10 +268,12 @@ class CartoonGANTrainer(AdversarialTrainer[CartoonGANRecipe]):
             shown.append(2 * without_edges(cartoons) - 1)
         with self.autocast():
             # One pass: instance normalisation keeps pictures apart.
-            true, false, *smoothed = self.judge(torch.cat(shown)).chunk(len(shown))
+            scores = scales_of(self.judge(torch.cat(shown)))
+        true, false, *smoothed = zip(*(found.chunk(len(shown)) for found in scores), strict=True)
         loss = discriminator_loss(true, false, objective)
-        for scores in smoothed:  # false ones as well; a score of 1 in place of a true one is free
-            loss = loss + discriminator_loss(torch.ones_like(scores), scores, objective)
+        for also in smoothed:  # false ones as well; a score of 1 in place of a true one is free
+            free = [torch.ones_like(found) for found in also]
+            loss = loss + discriminator_loss(free, also, objective)
         self.update(loss, self.judges)
         return loss
 

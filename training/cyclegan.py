@@ -17,7 +17,6 @@ from torch.nn import functional as F
 
 from training import faults
 from training.adversarial import (
-    Judged,
     JudgeExtra,
     JudgeWarmup,
     TranslationRecipe,
@@ -27,7 +26,7 @@ from training.adversarial import (
     generator_loss,
 )
 from training.cli import main
-from training.discriminators import patches, projected
+from training.discriminators import judge_for, patches
 from training.recipe import Run
 from zoo.card import Metric
 from zoo.method import Direction
@@ -66,7 +65,6 @@ class CycleGANRecipe(TranslationRecipe):
     norm: Annotated[
         Norm, Field(description="Of the generators' layers; none for changes of light and colour.")
     ] = "instance"
-    judged: Judged = "pixels"
     judge_extra: JudgeExtra = 0
     judge_warmup: JudgeWarmup = 0
     discriminator_width: Annotated[
@@ -142,12 +140,7 @@ class CycleGANTrainer(TranslationTrainer[CycleGANRecipe]):
 
     def judge(self) -> nn.Module:
         """A fresh discriminator."""
-        width = self.recipe.discriminator_width
-        if self.recipe.judged == "features":
-            # Differs from the paper, where the recipe asks for it: discriminators look at
-            # features of a trained network (Projected GANs, arXiv:2111.01007).
-            return projected(self, width)
-        return patches(width)
+        return judge_for(self, lambda: patches(self.recipe.discriminator_width))
 
     def step(self) -> dict[str, Tensor]:
         """Update both generators, then both discriminators."""

@@ -17,7 +17,6 @@ from torch.nn import functional as F
 from training.adversarial import (
     AdversarialRecipe,
     AdversarialTrainer,
-    Judged,
     Objective,
     discriminator_loss,
     flattened,
@@ -27,7 +26,7 @@ from training.adversarial import (
 )
 from training.cli import main
 from training.data import open_pack
-from training.discriminators import projected, pyramid
+from training.discriminators import judge_for, pyramid
 from training.faults import diversity, memorisation, nearest
 from training.recipe import BatchSize, Cooldown, LoadSize, Run
 from zoo import images
@@ -66,7 +65,6 @@ class DCGANRecipe(AdversarialRecipe):
     discriminator_width: Annotated[
         int, Field(ge=1, le=512, description="Channels of the discriminator's first layer.")
     ] = 64
-    judged: Judged = "pixels"
     published: Annotated[
         bool, Field(description="Both networks as published, with batch normalisation in both.")
     ] = False
@@ -116,13 +114,9 @@ class DCGANTrainer(AdversarialTrainer[DCGANRecipe]):
         )
         initialise(method, scales="normal")
         self.generator = self.build(method).generator
-        judge: nn.Module
-        if recipe.judged == "features":
-            # Differs from the paper, where the recipe asks for it: discriminators look at
-            # features of a trained network (Projected GANs, arXiv:2111.01007).
-            judge = projected(self, recipe.discriminator_width)
-        else:
-            judge = pyramid(recipe.size, recipe.discriminator_width, recipe.published)
+        judge = judge_for(
+            self, lambda: pyramid(recipe.size, recipe.discriminator_width, recipe.published)
+        )
         initialise(judge, scales="normal")
         if recipe.spectral:
             spectral(judge)

@@ -1,5 +1,6 @@
 """Discriminators: networks that training needs and a checkpoint does not hold."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -224,12 +225,18 @@ class Projected(nn.Module):
         return scores
 
 
-def projected(trainer: AdversarialTrainer[Any], width: int) -> Projected:
-    """A fresh discriminator of features, for the crops of ``trainer``.
+def judge_for(trainer: AdversarialTrainer[Any], usual: Callable[[], nn.Module]) -> nn.Module:
+    """A fresh discriminator, as the recipe of ``trainer`` asks for it.
 
-    Raises InputError when they are too small for the encoder.
+    Differs from all papers here, where the recipe asks for it: what looks at features of a trained
+    network takes the place of the ``usual`` one.
+
+    Raises InputError when the crops are too small for features.
     """
-    size = trainer.recipe.size
+    recipe = trainer.recipe
+    if recipe.judged == "pixels":
+        return usual()
+    size = recipe.size
     if size < LEAST:
         raise InputError(
             "Size: {size} pixels are too few to judge their features; use --size {least} or more, "
@@ -237,4 +244,5 @@ def projected(trainer: AdversarialTrainer[Any], width: int) -> Projected:
             size=size,
             least=LEAST,
         )
-    return Projected(vgg19("caffe", device=trainer.device, dtype=trainer.encoder_dtype), width)
+    encoder = vgg19("caffe", device=trainer.device, dtype=trainer.encoder_dtype)
+    return Projected(encoder, recipe.discriminator_width)

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.adversarial import (
-    Judged,
     Objective,
     begin_with_photo,
     discriminator_loss,
@@ -26,7 +25,7 @@ from training.adversarial import (
 from training.cli import main
 from training.codes import CodedRecipe, CodedTrainer, l1, mode_seeking
 from training.codes import gate as gate  # for training.publish
-from training.discriminators import MultiScale, projected
+from training.discriminators import MultiScale, judge_for
 from training.recipe import Run
 from zoo.methods.drit import DRIT, DRITConfig, Mode
 from zoo.nn.translation import Norm, block, initialise, spectral
@@ -60,7 +59,6 @@ class DRITRecipe(CodedRecipe):
     spectral: Annotated[
         bool, Field(description="Bound the discriminators by spectral normalisation.")
     ] = True
-    judged: Judged = "pixels"
     mode: Annotated[
         Mode, Field(description="How codes enter: concat keeps shapes, feature may change them.")
     ] = "concat"
@@ -161,15 +159,14 @@ class DRITTrainer(CodedTrainer[DRITRecipe]):
     def judge(self) -> nn.Module:
         """A fresh discriminator of pictures."""
         recipe = self.recipe
-        if recipe.judged == "features":
-            # Differs from the paper, where the recipe asks for it: discriminators look at
-            # features of a trained network (Projected GANs, arXiv:2111.01007).
-            return projected(self, recipe.discriminator_width)
-        return MultiScale(
-            recipe.discriminator_width,
-            recipe.discriminator_scales,
-            norm=recipe.discriminator_norm,
-            slope=0.01,
+        return judge_for(
+            self,
+            lambda: MultiScale(
+                recipe.discriminator_width,
+                recipe.discriminator_scales,
+                norm=recipe.discriminator_norm,
+                slope=0.01,
+            ),
         )
 
     def step(self) -> dict[str, Tensor]:

@@ -17,7 +17,6 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from training.adversarial import (
-    Judged,
     JudgeExtra,
     JudgeWarmup,
     begin_with_photo,
@@ -27,7 +26,7 @@ from training.adversarial import (
 from training.cli import main
 from training.codes import CodedRecipe, CodedTrainer, l1, mode_seeking
 from training.codes import gate as gate  # for training.publish
-from training.discriminators import MultiScale, projected
+from training.discriminators import MultiScale, judge_for
 from training.recipe import Cooldown, Run
 from zoo.methods.munit import MUNIT, MUNITConfig
 
@@ -44,7 +43,6 @@ class MUNITRecipe(CodedRecipe):
     blocks: Annotated[
         int, Field(ge=1, le=32, description="Residual blocks of encoder and decoder.")
     ] = 4
-    judged: Judged = "pixels"
     judge_extra: JudgeExtra = 0
     judge_warmup: JudgeWarmup = 0
     spectral_generators: Annotated[
@@ -95,12 +93,8 @@ class MUNITTrainer(CodedTrainer[MUNITRecipe]):
 
     def judge(self) -> nn.Module:
         """A fresh discriminator."""
-        recipe = self.recipe
-        if recipe.judged == "features":
-            # Differs from the paper, where the recipe asks for it: discriminators look at
-            # features of a trained network (Projected GANs, arXiv:2111.01007).
-            return projected(self, recipe.discriminator_width)
-        return MultiScale(recipe.discriminator_width, recipe.discriminator_scales)
+        width, scales = self.recipe.discriminator_width, self.recipe.discriminator_scales
+        return judge_for(self, lambda: MultiScale(width, scales))
 
     def step(self) -> dict[str, Tensor]:
         """Update both auto-encoders, then both discriminators."""

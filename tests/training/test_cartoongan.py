@@ -150,10 +150,11 @@ def test_the_content_loss_is_that_of_conv4_4_before_its_activation(
     torch.testing.assert_close(loss, (found - expected).abs().mean())
 
 
+@pytest.mark.parametrize("judged", ["pixels", "features"])
 def test_the_warm_up_has_no_discriminator_and_its_end_is_kept(
-    photos: Path, paintings: Path, tmp_path: Path
+    photos: Path, paintings: Path, tmp_path: Path, judged: str
 ) -> None:
-    trainer = toy(photos, paintings, tmp_path, steps=3)
+    trainer = toy(photos, paintings, tmp_path, steps=3, judged=judged)
     before = {k: v.clone() for k, v in trainer.judge.state_dict().items()}
     for _ in range(2):
         assert set(trainer.step()) == {"content", "color", "total"}
