@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from zoo.nn.blocks import instance_norm
+from zoo.nn.blocks import Transform, instance_norm
 
 LAYOUTS = (torch.contiguous_format, torch.channels_last)
 
@@ -30,3 +30,16 @@ def test_instance_norm_has_the_gradient_of_its_formula(
     for a, b in zip(found, torch.autograd.grad(expected, inputs, wanted), strict=True):
         torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-3)
     assert made.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_black_areas_still_learn() -> None:
+    network = Transform(4)
+    torch.nn.init.constant_(network.last.bias, -100.0)
+    picture, mix = torch.rand(1, 3, 16, 16), torch.ones(1, 1)
+    made = network(picture, mix)
+    assert (made < 0).all()
+    made.sum().backward()
+    assert network.last.weight.grad is not None
+    assert network.last.weight.grad.abs().max() > 0.1
+    with torch.no_grad():
+        torch.testing.assert_close(network(picture, mix), made.detach(), atol=1e-5, rtol=0)

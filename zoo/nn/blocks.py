@@ -13,6 +13,8 @@ from zoo.nn import folded
 from zoo.nn.stats import moments
 from zoo.nn.vgg import CONVS_PER_STAGE, VGG19
 
+SLOPE = 0.1  # least share of a gradient that passes the last layer's tanh
+
 
 def conv(
     inputs: int, outputs: int, kernel: int = 3, stride: int = 1, *, bias: bool = True
@@ -215,7 +217,14 @@ class Transform(nn.Module):
             x = self.last(x.float()).float()
         else:
             x = folded.run(self.layers(mix), images, precision)
-        return 0.5 + 150 / 255 * torch.tanh(x) if self.bounded else x
+        if not self.bounded:
+            return x
+        made = torch.tanh(x)
+        if torch.is_grad_enabled():
+            # Differs from the paper: what is added is 0 and has a gradient. Without it, areas that
+            # have once turned wholly black or white learn nothing more and stay so.
+            made = made + SLOPE * (x - x.detach())
+        return 0.5 + 150 / 255 * made
 
     def layers(self, mix: Tensor) -> folded.Layers:
         """The convolutions, and what the styles of ``mix`` ``(1, styles)`` scale and shift by."""
