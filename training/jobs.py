@@ -160,7 +160,10 @@ SAME_FEATURES = (
 # Seasons share every line of a picture, paintings and photos hardly one; yet small networks that
 # draw all of it anew leave ghosts and a grid.
 OF_PAIRS: dict[tuple[str, str], dict[str, Any]] = {
-    ("cyclegan", "chinese"): {"exposure": 0.7, "skip": False},
+    ("cyclegan", "chinese"): FEATURES | MORE | LARGER | {
+        "skip": False, "cycle_weight": 5.0, "identity_weight": 0.3, "exposure": 0.7,
+        "lr": 1e-4,
+    },
     ("cyclegan", "seasons"): FEATURES | MORE | {
         "skip": True, "norm": "none", "cycle_weight": 5.0, "identity_weight": 0.2,
     },
