@@ -167,8 +167,8 @@ OF_PAIRS: dict[tuple[str, str], dict[str, Any]] = {
     ("cyclegan", "seasons"): FEATURES | MORE | {
         "skip": True, "norm": "none", "cycle_weight": 5.0, "identity_weight": 0.2,
     },
-    ("munit", "chinese"): JUDGED | {
-        "cycle_weight": 2.0, "mode_seeking_weight": 0.004, "judge_warmup": 300,
+    ("munit", "chinese"): JUDGED | FEATURES | MORE | LARGER | {
+        "cycle_weight": 2.0, "mode_seeking_weight": 0.004, "guided": 0.5,
     },
     ("munit", "seasons"): JUDGED | FEATURES | MORE | LARGER | {"guided": 0.5},
     ("drit", "chinese"): CHANGE | {"mode_seeking_weight": 0.01},
