@@ -175,6 +175,14 @@ OF_PAIRS: dict[tuple[str, str], dict[str, Any]] = {
     ("drit", "seasons"): CHANGE | FEATURES,
 }  # fmt: skip
 
+LIMITS = {
+    ("cyclegan", "chinese"): (
+        "Photos lose nearly all colour, and dark areas get a fine weave. Paintings become hills of "
+        "one kind under a blue sky.",
+    ),
+    ("munit", "chinese"): (ONLY_COLORS,),
+    ("drit", "chinese"): (ONLY_COLORS,),
+}
 
 DROPLETS = "In flat or dark areas there can be a droplet of another colour."
 
@@ -229,7 +237,7 @@ def _between(method: str, pair: str) -> Job:
         held_out=True,
         licenses=licenses,
         limits=(
-            *((ONLY_COLORS,) if flags["skip"] and "judged" not in flags else ()),
+            *LIMITS.get((method, pair), ()),
             *((SAME_FEATURES,) if flags.get("judged") == "features" else ()),
         ),
         contents=(
