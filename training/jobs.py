@@ -337,8 +337,9 @@ JOBS: tuple[Job, ...] = (
         recipe="dcgan",
         data={"portraits": "portraits"},
         flags={
-            "size": 64, "load_size": 72, "width": 32, "discriminator_width": 32, "batch_size": 32,
-            "precision": "bf16", "augment": "gentle", "cooldown": 0.3, "average": 0.999,
+            "size": 64, "load_size": 72, "width": 32, "discriminator_width": 64, "batch_size": 24,
+            "precision": "bf16", "augment": "gentle", "cooldown": 0.3, "average": 0.997,
+            "judged": "features", "discriminator_rate": 2.0,
         },
         steps=12_000,
         measure=("KID",),
@@ -346,6 +347,10 @@ JOBS: tuple[Job, ...] = (
         judged_on={"portraits": "portraits"},
         held_out=True,
         licenses={"portraits": PAINTINGS},
+        limits=(
+            SAME_FEATURES,
+            "Many portraits lack an eye, or have a face that melts.",
+        ),
         contents=(),
     ),
     Job(
