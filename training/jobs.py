@@ -266,7 +266,7 @@ JOBS: tuple[Job, ...] = (
             "photo's colours; a lower strength keeps more.",
         ),
         width=32,
-        load_size=192,
+        load_size=256,
         size=176,
         batch_size=3,
         lr=5e-4,
