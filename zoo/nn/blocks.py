@@ -220,7 +220,7 @@ class Transform(nn.Module):
         if not self.bounded:
             return x
         made = torch.tanh(x)
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() and not self.published:
             # Differs from the paper: what is added is 0 and has a gradient. Without it, areas that
             # have once turned wholly black or white learn nothing more and stay so.
             made = made + SLOPE * (x - x.detach())
