@@ -178,7 +178,7 @@ OF_PAIRS: dict[tuple[str, str], dict[str, Any]] = {
 LIMITS = {
     ("cyclegan", "chinese"): (
         "Photos lose nearly all colour, and dark areas get a fine weave. Paintings become hills of "
-        "one kind under a blue sky.",
+        "one kind under a blue sky; dense ink becomes black blots, and people dissolve.",
     ),
     ("munit", "chinese"): (ONLY_COLORS,),
     ("drit", "chinese"): (ONLY_COLORS,),
