@@ -170,7 +170,9 @@ OF_PAIRS: dict[tuple[str, str], dict[str, Any]] = {
     ("munit", "chinese"): JUDGED | FEATURES | MORE | LARGER | {
         "cycle_weight": 2.0, "mode_seeking_weight": 0.004, "guided": 0.5,
     },
-    ("munit", "seasons"): JUDGED | FEATURES | MORE | LARGER | {"guided": 0.5},
+    ("munit", "seasons"): JUDGED | FEATURES | MORE | LARGER | {
+        "judge_warmup": 120, "guided": 0.5,
+    },
     ("drit", "chinese"): CHANGE | {"mode_seeking_weight": 0.01},
     ("drit", "seasons"): CHANGE | FEATURES,
 }  # fmt: skip

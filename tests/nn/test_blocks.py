@@ -34,6 +34,7 @@ def test_instance_norm_has_the_gradient_of_its_formula(
 
 def test_black_areas_still_learn() -> None:
     network = Transform(4)
+    assert network.last.bias is not None
     torch.nn.init.constant_(network.last.bias, -100.0)
     picture, mix = torch.rand(1, 3, 16, 16), torch.ones(1, 1)
     made = network(picture, mix)
