@@ -339,6 +339,7 @@ def test_draw_pick_walk_and_keep_a_code(
     page.wait_for_selector("[data-do=copy] >> text=Code copied")
     assert page.evaluate("navigator.clipboard.readText()") == code
     page.click("#explore-code-area button >> nth=0")
+    page.wait_for_timeout(500)  # a frame after it has drawn it, Gradio empties the field once more
     page.fill("#explore-code textarea", code)
     page.click("#explore-type")
     page.wait_for_selector(".sz-samples li >> nth=3")
