@@ -168,6 +168,8 @@ class CartoonGANTrainer(AdversarialTrainer[CartoonGANRecipe]):
             published=recipe.published,
         )
         method, back = CartoonGAN(config), Generator(config)
+        # Differs from the paper, where the recipe asks for it: discriminators look at features
+        # of a trained network (Projected GANs, arXiv:2111.01007).
         judge = judge_for(self, lambda: cartoon(recipe.discriminator_width))
         for network in (method, judge, back):
             initialise(network, scales="uniform")

@@ -140,6 +140,8 @@ class CycleGANTrainer(TranslationTrainer[CycleGANRecipe]):
 
     def judge(self) -> nn.Module:
         """A fresh discriminator."""
+        # Differs from the paper, where the recipe asks for it: discriminators look at features
+        # of a trained network (Projected GANs, arXiv:2111.01007).
         return judge_for(self, lambda: patches(self.recipe.discriminator_width))
 
     def step(self) -> dict[str, Tensor]:

@@ -114,6 +114,8 @@ class DCGANTrainer(AdversarialTrainer[DCGANRecipe]):
         )
         initialise(method, scales="normal")
         self.generator = self.build(method).generator
+        # Differs from the paper, where the recipe asks for it: discriminators look at features
+        # of a trained network (Projected GANs, arXiv:2111.01007).
         judge = judge_for(
             self, lambda: pyramid(recipe.size, recipe.discriminator_width, recipe.published)
         )

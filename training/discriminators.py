@@ -228,8 +228,8 @@ class Projected(nn.Module):
 def judge_for(trainer: AdversarialTrainer[Any], usual: Callable[[], nn.Module]) -> nn.Module:
     """A fresh discriminator, as the recipe of ``trainer`` asks for it.
 
-    Differs from all papers here, where the recipe asks for it: what looks at features of a trained
-    network takes the place of the ``usual`` one.
+    Where it asks for features, a network that looks at those takes the place of the ``usual`` one.
+    Callers mark that, for it is what cards tell.
 
     Raises InputError when the crops are too small for features.
     """

@@ -159,6 +159,8 @@ class DRITTrainer(CodedTrainer[DRITRecipe]):
     def judge(self) -> nn.Module:
         """A fresh discriminator of pictures."""
         recipe = self.recipe
+        # Differs from the paper, where the recipe asks for it: discriminators look at features
+        # of a trained network (Projected GANs, arXiv:2111.01007).
         return judge_for(
             self,
             lambda: MultiScale(

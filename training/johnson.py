@@ -219,6 +219,8 @@ class JohnsonTrainer(PerceptualTrainer[JohnsonRecipe]):
     def step(self) -> dict[str, Tensor]:
         """Update the network on one batch of photos."""
         photos = self.batch(self.photos)
+        # Differs from the paper: areas that are wholly black or white keep some of their gradient
+        # (zoo.nn.blocks.SLOPE).
         losses = self.losses(self.transform(photos, self.mix), photos, self.which)
         self.update(losses["total"], self.optimizer)
         return losses

@@ -79,6 +79,8 @@ class ManyStylesTrainer(PerceptualTrainer[ManyStylesRecipe]):
         photos = self.batch(self.photos)
         which = self.styles_of(self.done)
         mix = torch.nn.functional.one_hot(which + self.known, self.known + self.count)
+        # Differs from the paper: areas that are wholly black or white keep some of their gradient
+        # (zoo.nn.blocks.SLOPE).
         losses = self.losses(self.transform(photos, mix.float()), photos, which)
         self.update(losses["total"], self.optimizer)
         return losses

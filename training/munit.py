@@ -94,6 +94,8 @@ class MUNITTrainer(CodedTrainer[MUNITRecipe]):
     def judge(self) -> nn.Module:
         """A fresh discriminator."""
         width, scales = self.recipe.discriminator_width, self.recipe.discriminator_scales
+        # Differs from the paper, where the recipe asks for it: discriminators look at features
+        # of a trained network (Projected GANs, arXiv:2111.01007).
         return judge_for(self, lambda: MultiScale(width, scales))
 
     def step(self) -> dict[str, Tensor]:
@@ -110,7 +112,8 @@ class MUNITTrainer(CodedTrainer[MUNITRecipe]):
             with self.autocast():
                 content_a, content_b = a.encode_content(real_a), b.encode_content(real_b)
                 style_a, style_b = a.encode_style(real_a).float(), b.encode_style(real_b).float()
-                # Differs from the paper, where the recipe asks for it: there all are drawn.
+                # Differs from the paper, where the recipe asks for it: some translations take the
+                # style of a real picture. There all styles are drawn.
                 guided = self.uniform("guided", 1) < recipe.guided
                 drawn_a = style_a.detach().where(guided, self.normal("style_a", size))
                 drawn_b = style_b.detach().where(guided, self.normal("style_b", size))
