@@ -214,10 +214,10 @@ def main(
     if heart:
         weight = float(recipe.get("style_weight", 1000))
         values = by_heart(repaint, pictures, style_pictures, style_weight=weight, ours=ours)
-        layers = (
-            f"VGG-19 relu4_2 and Gram relu1_1 to 5_1, style weight {weight:g}, "
-            f"styles at {style_size} px"
-        )
+        layers = "VGG-19 relu4_2 and Gram relu1_1 to 5_1, {weight}, styles at {size} px"
+        features = layers.format(weight=f"style weight {weight:g}", size=style_size)
+        # A share compares across weights, which objectives do not.
+        own = layers.format(weight="each by its own style weight", size=style_size)
         rows = [
             ("Gatys objective", "network"),
             (YARDSTICK, "share"),
@@ -228,7 +228,13 @@ def main(
         values["share"] = values["network"] / values["optimised"]
         for name, key in (row for row in rows if row[1] in values):
             metrics.append(
-                Metric(name=name, value=values[key], features=layers, data=data, better="lower")
+                Metric(
+                    name=name,
+                    value=values[key],
+                    features=own if key == "share" else features,
+                    data=data,
+                    better="lower",
+                )
             )
     else:
         values = any_style(method, pictures, style_pictures)

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from benchmarks import generation, translation
-from benchmarks.quality import by_heart, load, main
+from benchmarks.quality import YARDSTICK, by_heart, load, main
 from training.faults import BOUNDS
 from zoo import checkpoint
 from zoo.method import Direction, Method
@@ -59,6 +59,7 @@ def test_styles_have_the_size_that_was_trained_with(tmp_path: Path) -> None:
     told = {metric["name"]: metric for metric in json.loads(out.read_text())}
     untouched = told["Gatys objective of the photo"]
     assert untouched["features"].endswith("style weight 20, styles at 90 px")
+    assert "20" not in told[YARDSTICK]["features"]  # it compares with those of other weights
     faults = ("checkerboard", "frame", "line", "color_drift", "contrast")
     assert told.keys() >= {BOUNDS[fault].name for fault in faults}
     photo = load(tmp_path / "photos" / "one.png", 64)
