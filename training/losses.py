@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
+from itertools import product
 from typing import cast
 
 import torch
@@ -31,6 +32,40 @@ def stripes(made: Tensor) -> Tensor:
     pixel wide, and a long training with a heavy style term leaves some.
     """
     return ridges(made).relu().mean()
+
+
+# The axes of RGB and the diagonals between them, as far as they differ by more than their sign.
+AXES = torch.tensor([d for d in product((-1.0, 0.0, 1.0), repeat=3) if d > (0, 0, 0)])
+BLOT = 4  # pixels: what is averaged before colours are compared, so that thin edges are free
+
+
+def palette(style: Tensor) -> tuple[Tensor, Tensor]:
+    """Least and greatest colour of a style picture along each of :data:`AXES`, ``(13,)`` each.
+
+    Args:
+        style: ``(1, 3, h, w)`` in [0, 1].
+    """
+    return torch.aminmax(_along_axes(style)[0], dim=1)
+
+
+def strange(made: Tensor, least: Tensor, greatest: Tensor) -> Tensor:
+    """How far colours of pictures lie outside of the palettes of their styles; a mean over pixels.
+
+    Differs from the papers, where a recipe asks for it: a network can hide a small blot of a colour
+    that its style has nowhere, whose size in features turns the norms of the whole picture.
+
+    Args:
+        made: ``(B, 3, H, W)``, about [0, 1].
+        least: ``(B, 13)``, as :func:`palette` finds it.
+        greatest: Likewise.
+    """
+    found = _along_axes(made)
+    return ((found - greatest[..., None]).relu() + (least[..., None] - found).relu()).sum(1).mean()
+
+
+def _along_axes(images: Tensor) -> Tensor:
+    colors = F.avg_pool2d(images.float(), BLOT).flatten(2)
+    return F.normalize(AXES.to(images.device)) @ colors
 
 
 class PerceptualLoss:
