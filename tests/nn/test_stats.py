@@ -56,6 +56,14 @@ def test_moments_and_their_gradient_are_those_of_torch(layout: torch.memory_form
     torch.testing.assert_close(*gradients)
 
 
+def test_autocast_leaves_moments_of_large_features_as_exact_as_they_are() -> None:
+    features = 3 + torch.randn(1, 2, 128, 96)  # more pixels than one running sum takes
+    with torch.autocast("cpu", torch.bfloat16):
+        found = moments(features.bfloat16())
+    for value, wanted in zip(found, moments(features.bfloat16()), strict=True):
+        assert torch.equal(value, wanted)
+
+
 def test_moments_of_bfloat16_lose_nothing_but_the_features_do() -> None:
     # A mean far from 0 is what rounding would be seen in.
     features = (50 + torch.randn(1, 4, 32, 32)).bfloat16().requires_grad_()

@@ -109,6 +109,7 @@ def _moments(features: Tensor, kind: torch.dtype) -> tuple[Tensor, Tensor]:
     if len(parts) == 1:
         return parts[0]
     means, variances = (torch.stack(values) for values in zip(*parts, strict=True))
-    shares = means.new_tensor([strip.shape[2] / features.shape[2] for strip in strips])
-    mean = shares @ means
-    return mean, shares @ (variances + (means - mean).square())
+    shares = means.new_tensor([[strip.shape[2] / features.shape[2]] for strip in strips])
+    # No product of matrices, which autocast would make less exact.
+    mean = (shares * means).sum(0)
+    return mean, (shares * (variances + (means - mean).square())).sum(0)
