@@ -1,6 +1,8 @@
 import torch
+from torch import nn
 
-from training.losses import PerceptualLoss, palette, strange
+from training.losses import PerceptualLoss, Spikes
+from zoo.nn.blocks import StyleNorm
 from zoo.nn.vgg import vgg19
 
 
@@ -28,21 +30,23 @@ def test_a_margin_spares_results_the_black_frame_that_the_encoder_sees() -> None
     assert max(float(term) for term in terms.values()) < 1e-3
 
 
-def test_a_blot_of_a_colour_that_the_style_lacks_costs_and_has_a_gradient() -> None:
-    style = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0)).expand(
-        1, 3, 64, 64
-    )
-    limits = [limit[None] for limit in palette(style)]  # greys alone
-    made = style.clone()
-    assert strange(made, *limits) < 1e-6
-    made[..., 20:32, 20:32] = torch.tensor([0.0, 0.9, 0.0])[:, None, None]
-    made.requires_grad_()
-    cost = strange(made, *limits)
-    cost.backward()
-    assert cost > 0.01
-    assert made.grad is not None
-    # Less green, more red and blue; what is grey stays.
-    red, green, blue = made.grad[0, :, 24, 24].tolist()
-    assert green > 0 > red
-    assert blue < 0
-    assert not made.grad[..., 40:, 40:].any()
+def test_a_blot_that_turns_a_norm_costs_and_is_pushed_down() -> None:
+    network = nn.Sequential(StyleNorm(2))
+    spikes = Spikes(network)
+    calm = torch.randn(1, 2, 64, 64, generator=torch.Generator().manual_seed(0))
+    blot = calm.clone()
+    blot[:, 0, 20:24, 20:24] = 50.0
+    blot.requires_grad_()
+    costs = []
+    for features in (calm, blot):
+        network[0](features, torch.ones(1, 1))
+        costs.append(spikes.take())
+    assert costs[0] == 0
+    assert costs[1] > 1
+    costs[1].backward()
+    assert blot.grad is not None
+    assert (blot.grad[:, 0, 20:24, 20:24] > 0).all()
+    assert not blot.grad[:, 1].any()
+    with torch.no_grad():  # results are not looked at
+        network[0](blot, torch.ones(1, 1))
+    assert not spikes.found

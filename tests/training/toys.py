@@ -29,7 +29,7 @@ NAMES: dict[str, tuple[str, dict[str, Any]]] = {
             "style_size": 40,
             "objective": "gatys",
             "frame_weight": 0.1,
-            "palette_weight": 0.1,
+            "spike_weight": 0.1,
             "excitation": True,
         },
     ),
