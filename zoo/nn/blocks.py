@@ -164,8 +164,8 @@ class Transform(nn.Module):
             results with streaks and cover them with a checkerboard; by default every
             convolution reflects and features are resized before they are convolved.
         bounded: Whether a tanh follows the last layer.
-        excitation: Whether the norms of the residual blocks depend on the photo as a whole, see
-            :class:`Excitation`. No published network does so; without it a network cannot know
+        excitation: Whether the norms from the residual blocks on depend on the photo as a whole,
+            see :class:`Excitation`. No published network does so; without it a network cannot know
             how much of its style a photo still lacks.
     """
 
@@ -193,7 +193,9 @@ class Transform(nn.Module):
             [StyleNorm(4 * w, styles, published or i % 2 == 0, excitation) for i in range(10)]
         )
         self.up = nn.ModuleList([larger(4 * w, 2 * w, bias=False), larger(2 * w, w, bias=False)])
-        self.up_norms = nn.ModuleList([StyleNorm(c, styles) for c in (2 * w, w)])
+        self.up_norms = nn.ModuleList(
+            [StyleNorm(c, styles, excitation=excitation) for c in (2 * w, w)]
+        )
         self.last = padded(w, 3, 9)
 
     def forward(
