@@ -10,7 +10,7 @@ from typing import Annotated, Literal, TypeVar
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from training.cli import main
@@ -31,6 +31,7 @@ from zoo import images
 from zoo.color import luminance
 from zoo.methods.gatys import CONTENT_LAYER, STYLE_LAYERS
 from zoo.methods.johnson import Johnson, JohnsonConfig
+from zoo.nn.blocks import Transform
 from zoo.nn.vgg import vgg19
 
 # Content layer and style layers of the objective.
@@ -161,9 +162,30 @@ class PerceptualTrainer(Trainer[P]):
                 [self.objective_of(untouched, i) for i in range(len(styles))]
             )
 
-    def watch(self, network: nn.Module) -> None:
-        """Count spikes in the features of ``network`` among the losses, if the recipe says so."""
+    def prepare_network(self, network: Transform) -> None:
+        """Make what :meth:`update_on` needs to train ``network``."""
+        self.transform = self.prepare(network)
+        # Differs from the paper, which has Adam, where the recipe asks for Muon.
+        self.optimizer = self.adam_or_muon(network, self.recipe.optimizer)
+        # Differs from the paper, where the recipe asks for it: blots that turn the norms cost its
+        # objective next to nothing, but they cost.
         self.spikes = Spikes(network) if self.recipe.spike_weight else None
+        self.losses = self.compiled(self._losses)
+
+    def update_on(self, photos: Tensor, mix: Tensor, which: Tensor) -> dict[str, Tensor]:
+        """Update the network on ``photos``, repainted in the styles of ``mix``.
+
+        Args:
+            photos: ``(B, 3, H, W)`` in [0, 1].
+            mix: Shares of all styles of the network, ``(B, styles)`` or ``(1, styles)``.
+            which: Number of the style picture for each photo, ``(B,)``.
+        """
+        warmed = None
+        if self.done < self.recipe.warmup:
+            warmed = torch.tensor(self.done / self.recipe.warmup, device=self.device)
+        losses = self.losses(photos, mix, which, warmed)
+        self.update(losses["total"], self.optimizer)
+        return losses
 
     def objective_of(self, pictures: Tensor, style: int) -> Tensor:
         """Mean objective of ``pictures`` ``(B, 3, H, W)`` taken for repainted photos."""
@@ -171,11 +193,16 @@ class PerceptualTrainer(Trainer[P]):
         terms = self.loss(pictures, pictures, which)
         return torch.stack(list(terms.values())).sum(0).mean()
 
-    def losses(self, made: Tensor, photos: Tensor, which: Tensor) -> dict[str, Tensor]:
+    def _losses(
+        self, photos: Tensor, mix: Tensor, which: Tensor, warmed: Tensor | None
+    ) -> dict[str, Tensor]:
         """Each term and their sum, in shares of the untouched photo's objective."""
+        # Differs from the paper: areas that are wholly black or white keep some of their gradient
+        # (zoo.nn.blocks.SLOPE).
+        made = self.transform(photos, mix)
         terms = self.loss(made, photos, which)
         means = {name: (term / self.untouched[which]).mean() for name, term in terms.items()}
-        weights = dict.fromkeys(means, 1.0)
+        weights: dict[str, float | Tensor] = dict.fromkeys(means, 1.0)
         if self.recipe.checkerboard_weight:
             means["checkerboard"] = stripes(made)
             weights["checkerboard"] = self.recipe.checkerboard_weight
@@ -188,10 +215,10 @@ class PerceptualTrainer(Trainer[P]):
             found = [rims(made.float(), band) - rims(photos, band) for band in FRAMES]
             means["frame"] = torch.stack(found).abs().mean()
             weights["frame"] = self.recipe.frame_weight
-        if self.done < self.recipe.warmup:
-            weights["style"] = self.done / self.recipe.warmup
+        if warmed is not None:
+            weights["style"] = warmed
             means["pixels"] = 10 * F.mse_loss(made.float(), photos)
-            weights["pixels"] = 1 - weights["style"]
+            weights["pixels"] = 1 - warmed
         total = torch.stack([weights[name] * mean for name, mean in means.items()]).sum()
         return means | {"total": total}
 
@@ -226,23 +253,13 @@ class JohnsonTrainer(PerceptualTrainer[JohnsonRecipe]):
             excitation=recipe.excitation,
         )
         method = self.build(Johnson(config))
-        self.transform = self.prepare(method.transform)
-        # Differs from the paper, which has Adam, where the recipe asks for Muon.
-        self.optimizer = self.adam_or_muon(method.transform, recipe.optimizer)
-        # Differs from the paper, where the recipe asks for it: blots that turn the norms cost its
-        # objective next to nothing, but they cost.
-        self.watch(method.transform)
+        self.prepare_network(method.transform)
         self.mix = torch.ones(1, 1, device=self.device)
         self.which = torch.zeros(recipe.batch_size, dtype=torch.long, device=self.device)
 
     def step(self) -> dict[str, Tensor]:
         """Update the network on one batch of photos."""
-        photos = self.batch(self.photos)
-        # Differs from the paper: areas that are wholly black or white keep some of their gradient
-        # (zoo.nn.blocks.SLOPE).
-        losses = self.losses(self.transform(photos, self.mix), photos, self.which)
-        self.update(losses["total"], self.optimizer)
-        return losses
+        return self.update_on(self.batch(self.photos), self.mix, self.which)
 
     def sample(self) -> Tensor:
         """Four photos over the same four repainted."""

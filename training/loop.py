@@ -19,23 +19,25 @@ import signal
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 from pickle import PickleError
 from types import FrameType
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar, cast
 
 import torch
 from accelerate import Accelerator  # type: ignore[import-untyped]
 from accelerate.utils import (  # type: ignore[import-untyped]
+    TorchDynamoPlugin,
     broadcast_object_list,
     gather_object,
 )
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch._dynamo.exc import BackendCompilerFailed
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.tensorboard import SummaryWriter
 from torchvision.utils import make_grid
@@ -53,6 +55,8 @@ log = logging.getLogger(__name__)
 R = TypeVar("R", bound=Recipe)
 M = TypeVar("M", bound=Method)
 N = TypeVar("N", bound=nn.Module)
+P = ParamSpec("P")
+T = TypeVar("T")
 
 RECIPE, RUN, STATE, METRICS, SAMPLES, CHECKPOINT = (
     "recipe.json",
@@ -92,7 +96,10 @@ class Trainer(ABC, Generic[R]):
     def __init__(self, recipe: R, run: Run) -> None:
         self.recipe, self.run = recipe, run
         precision = "no" if recipe.precision == "fp32" else recipe.precision
-        self.accelerator = Accelerator(mixed_precision=precision, cpu=run.device == "cpu")
+        fusing = TorchDynamoPlugin(backend="inductor", dynamic=False) if run.compile else None
+        self.accelerator = Accelerator(
+            mixed_precision=precision, cpu=run.device == "cpu", dynamo_plugin=fusing
+        )
         self.device = self.accelerator.device
         self.done = 0
         self.shared: dict[str, Stateful] = {}  # alike in all processes
@@ -136,6 +143,13 @@ class Trainer(ABC, Generic[R]):
         Call the result in :meth:`step`; its inputs and outputs are float32.
         """
         return self.accelerator.prepare(network)
+
+    def compiled(self, function: Callable[P, T]) -> Callable[P, T]:
+        """``function`` with its operations fused, if the run asks for it; sizes must stay the same.
+
+        Prepared networks are compiled without it.
+        """
+        return torch.compile(function, dynamic=False) if self.run.compile else function
 
     def keep(self, *, local: bool = False, **parts: Stateful) -> None:
         """Save and resume ``parts`` as well; ``local`` where each process has its own."""
@@ -267,7 +281,7 @@ def fit(trainer: Trainer[R]) -> Method:
     Raises:
         CheckpointError: The state in the folder belongs to another recipe, or is damaged.
         DiskFullError: There is no room; what was saved before is untouched.
-        InputError: The losses are no numbers any more.
+        InputError: The losses are no numbers any more, or this machine cannot compile.
     """
     recipe, run, accelerator = trainer.recipe, trainer.run, trainer.accelerator
     if run.dry_run:
@@ -300,7 +314,7 @@ def fit(trainer: Trainer[R]) -> Method:
     count = 0
     with stopping() as asked, progress:
         while trainer.done < recipe.steps:
-            losses = trainer.step()
+            losses = _step(trainer)
             trainer.done += 1
             trainer.averaged.update_parameters(trainer.method)
             for name, loss in losses.items():
@@ -336,6 +350,17 @@ def fit(trainer: Trainer[R]) -> Method:
     if main and writer:
         writer.close()
     return trainer.result
+
+
+def _step(trainer: Trainer[R]) -> dict[str, Tensor]:
+    try:
+        return trainer.step()
+    except BackendCompilerFailed as error:
+        raise InputError(
+            "--compile does not work on this machine ({reason}). Install a C++ compiler and "
+            "Python's headers, or leave it out.",
+            reason=str(error.inner_exception).strip().partition("\n")[0],
+        ) from error
 
 
 def save(trainer: Trainer[R], seconds: float) -> None:
@@ -570,11 +595,11 @@ def _random_states(device: torch.device) -> dict[str, Tensor]:
 
 def _rehearse(trainer: Trainer[R]) -> None:
     """Do three steps and say what a run would take."""
-    trainer.step()  # pays for what is done once
+    _step(trainer)  # pays for what is done once
     started = time.monotonic()
     for _ in range(2):
         trainer.done += 1
-        losses = trainer.step()
+        losses = _step(trainer)
         _finite({name: loss.item() for name, loss in losses.items()}, trainer.done)
     seconds = (time.monotonic() - started) / 2
     recipe, processes = trainer.recipe, trainer.accelerator.num_processes

@@ -34,11 +34,7 @@ class ManyStylesRecipe(PerceptualRecipe):
 
 
 class ManyStylesTrainer(PerceptualTrainer[ManyStylesRecipe]):
-    """Every photo of a batch has a style of its own, and all come equally often.
-
-    Differs from the paper: the encoder is VGG-19, as for all methods here, not VGG-16; and the
-    objective of a style is divided by what untouched photos have, so that no style drowns others.
-    """
+    """Every photo of a batch has a style of its own, and all come equally often."""
 
     columns = 8
 
@@ -55,8 +51,6 @@ class ManyStylesTrainer(PerceptualTrainer[ManyStylesRecipe]):
                 contrasts=self.contrasts,
                 width=recipe.width,
                 published=recipe.published,
-                # Differs from the paper, where the recipe asks for it: norms depend on the photo as
-                # a whole (squeeze and excitation, arXiv:1709.01507).
                 excitation=recipe.excitation,
             )
             method = ManyStyles(config)
@@ -70,23 +64,14 @@ class ManyStylesTrainer(PerceptualTrainer[ManyStylesRecipe]):
             for parameter in norm_parameters(method):
                 parameter.requires_grad_(True)
                 parameter.register_hook(self._only_new)
-        self.transform = self.prepare(method.transform)
-        # Differs from the paper, which has Adam, where the recipe asks for Muon.
-        self.optimizer = self.adam_or_muon(method.transform, recipe.optimizer)
-        # Differs from the paper, where the recipe asks for it: blots that turn the norms cost its
-        # objective next to nothing, but they cost.
-        self.watch(method.transform)
+        self.prepare_network(method.transform)
 
     def step(self) -> dict[str, Tensor]:
         """Update the network on one batch of photos, each with a style."""
         photos = self.batch(self.photos)
         which = self.styles_of(self.done)
         mix = torch.nn.functional.one_hot(which + self.known, self.known + self.count)
-        # Differs from the paper: areas that are wholly black or white keep some of their gradient
-        # (zoo.nn.blocks.SLOPE).
-        losses = self.losses(self.transform(photos, mix.float()), photos, which)
-        self.update(losses["total"], self.optimizer)
-        return losses
+        return self.update_on(photos, mix.float(), which)
 
     def styles_of(self, step: int) -> Tensor:
         """Number of the new style for each photo of this process's batch, ``(B,)``."""

@@ -130,7 +130,7 @@ def publish(
             "seconds": float(facts["seconds"]),
             "metrics": tuple(metrics),
             "limits": tuple(limits),
-            "departures": tuple(departures([inspect.getmodule(type(method)), trainer])),
+            "departures": tuple(departures([type(method), *recipe_in(trainer).__mro__])),
             "samples": (SAMPLES, CURVES) if sheet else (CURVES,),
         }
     )
@@ -162,11 +162,13 @@ def places(kind: type[Recipe]) -> set[str]:
     return {name for name, hint in hints.items() if hint in (Path, Path | None)}
 
 
-def departures(modules: Iterable[ModuleType | None]) -> list[str]:
-    """What the comments and docstrings of ``modules`` mark with "Differs from …"."""
+def departures(kinds: Iterable[type]) -> list[str]:
+    """What comments and docstrings mark with "Differs from …" in the modules of ``kinds``."""
     found = []
+    modules = dict.fromkeys(map(inspect.getmodule, kinds))
     for module in modules:
-        lines = inspect.getsource(module).splitlines() if module else []
+        ours = module and module.__name__.startswith(("zoo.", "training."))
+        lines = inspect.getsource(module).splitlines() if module and ours else []
         for number, line in enumerate(lines):
             if not re.search(r"\bDiffers from the (paper|published code)\b", line):
                 continue
@@ -179,7 +181,7 @@ def departures(modules: Iterable[ModuleType | None]) -> list[str]:
                 words.append(text.lstrip("# "))
             sentence = " ".join(words)
             found.append(sentence.removesuffix('"""').strip())
-    return found
+    return list(dict.fromkeys(found))
 
 
 def typed(recipe: Mapping[str, Any], paths: Collection[str]) -> dict[str, Any]:

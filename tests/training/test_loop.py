@@ -1,5 +1,7 @@
 import json
 import random
+import shutil
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +224,41 @@ def test_losses_that_are_no_numbers_end_the_run(
     with pytest.raises(InputError, match="step 1"):
         fit(trainer)
     assert not (run.out / STATE).exists()
+
+
+CAN_COMPILE = (
+    shutil.which("g++") is not None and Path(sysconfig.get_path("include"), "Python.h").is_file()
+)
+
+
+@pytest.mark.skipif(not CAN_COMPILE, reason="needs a C++ compiler and Python's headers")
+def test_compiled_steps_are_those_of_plain_ones(
+    photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    more: dict[str, Any] = {"steps": 2, "spike_weight": 0.1, "excitation": True}
+    fit(trainer_of("johnson", recipe_of("johnson", photos, paintings, **more), run_in(tmp_path)))
+    more["start_from"] = tmp_path / CHECKPOINT  # weights that do not depend on what came before
+    recipe = recipe_of("johnson", photos, paintings, **more)
+    lines = []
+    for fused in (False, True):
+        run = run_in(tmp_path / str(fused), compile=fused)
+        fit(trainer_of("johnson", recipe, run))
+        lines.append([json.loads(line) for line in (run.out / METRICS).read_text().splitlines()])
+    assert len(lines[0]) == 2
+    for plain, compiled in zip(*lines, strict=True):
+        for name in ("content", "style", "spikes", "total"):
+            assert compiled[name] == pytest.approx(plain[name], rel=1e-3), name
+
+
+def test_a_machine_that_cannot_compile_is_named(
+    photos: Path, paintings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))
+    monkeypatch.setattr("torch._inductor.config.force_disable_caches", True)
+    recipe = recipe_of("johnson", photos, paintings)
+    with pytest.raises(InputError, match="Python's headers"):
+        fit(trainer_of("johnson", recipe, run_in(tmp_path / "run", compile=True)))
+    assert not (tmp_path / "run" / STATE).exists()
 
 
 def test_the_rate_falls_as_the_recipe_says(photos: Path, paintings: Path) -> None:
