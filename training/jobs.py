@@ -199,10 +199,7 @@ FEW_OUTLINES = (
 )
 
 
-DROPLETS = "In flat or dark areas there can be a droplet of another colour."
-
-
-def _johnson(name: str, style: str, *, limits: tuple[str, ...] = (), **flags: Any) -> Job:
+def _johnson(name: str, style: str, **flags: Any) -> Job:
     return Job(
         name=f"johnson-{name}",
         recipe="johnson",
@@ -213,7 +210,7 @@ def _johnson(name: str, style: str, *, limits: tuple[str, ...] = (), **flags: An
         judge="quality",
         judged_on=ON_STYLES,
         licenses={"photos": PHOTOS, "styles": COMMONS},
-        limits=(FEW_OUTLINES, *limits),
+        limits=(FEW_OUTLINES,),
     )
 
 
@@ -270,16 +267,7 @@ ANY_STYLE: dict[str, Any] = {
     "styles": ("paintings/van-gogh-bouquet", "paintings/hiroshige-river", "paintings/redon-vase"),
 }
 JOBS: tuple[Job, ...] = (
-    _johnson(
-        "great-wave",
-        "hokusai_great-wave",
-        limits=(DROPLETS,),
-        style_weight=40.0,
-        width=32,
-        load_size=256,
-        lr=5e-4,
-        spike_weight=0.0,
-    ),
+    _johnson("great-wave", "hokusai_great-wave", width=32, lr=5e-4),
     _johnson("sunflowers", "van-gogh_twelve-sunflowers"),
     _johnson("the-kiss", "klimt_the-kiss"),
     _johnson("udnie", "picabia_udnie"),
