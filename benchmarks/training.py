@@ -1,6 +1,6 @@
 """Images/s of a training step, beside a straight reading of the published loop.
 
-    python -m benchmarks.training [--device cuda] [--size 256] [--steps 5] [--threads 2]
+    python -m benchmarks.training [--device cuda] [--size 256] [--steps 5] [--threads 2] [--compile]
 
 The straight readings are in `benchmarks/published.py`. What makes the difference is in
 `training/`: a pack instead of JPEG files, channels-last and bfloat16 throughout, only the layers
@@ -17,7 +17,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 import click
 import numpy as np
@@ -72,13 +72,16 @@ Step = Callable[[], object]
 Case = tuple[Recipe, Callable[[], Step], Callable[[], Step]]
 
 
-def cases(folder: Path, size: int, precision: str, device: str, only: str) -> dict[str, Case]:
+def cases(
+    folder: Path, size: int, precision: str, device: str, only: str, fused: bool = False
+) -> dict[str, Case]:
     """Recipe, and what makes the published step and ours; of the method called ``only``, if any."""
     photos = folder / "photos"
     if not photos.exists():
         make_pictures(photos, 32)
     style = photos / "0.jpg"
-    run = Run(out=folder / "run", packs=folder, device="cpu" if device == "cpu" else "auto")
+    kind: Literal["cpu", "auto"] = "cpu" if device == "cpu" else "auto"
+    run = Run(out=folder / "run", packs=folder, device=kind, compile=fused)
     same: dict[str, Any] = {"size": size, "precision": precision}
     pair: dict[str, Any] = same | {"domain_a": photos, "domain_b": photos}
     made: dict[str, Callable[[], Case]] = {}
@@ -144,13 +147,18 @@ def peak(name: str, ours: bool, size: int, precision: str, device: str, count: i
 @click.option("--threads", default=2, show_default=True)
 @click.option("--precision", default="bf16", show_default=True)
 @click.option("--only", default="", help="One method.")
-def main(device: str, size: int, steps: int, threads: int, precision: str, only: str) -> None:
+@click.option("--compile", "fused", is_flag=True, help="Ours with --compile; not recorded.")
+def main(
+    device: str, size: int, steps: int, threads: int, precision: str, only: str, fused: bool
+) -> None:
     """Measure the steps of AdaIN, Johnson, CycleGAN and MUNIT."""
     torch.set_num_threads(threads)
     rows = []
     for name in [only] if only else ["AdaIN", "Johnson", "CycleGAN", "MUNIT"]:
         with tempfile.TemporaryDirectory() as parent:
-            recipe, published, ours = cases(Path(parent), size, precision, device, name)[name]
+            recipe, published, ours = cases(Path(parent), size, precision, device, name, fused)[
+                name
+            ]
             before, now = measure([published(), ours()], steps, device)
         peaks = [peak(name, side, size, precision, device, threads) for side in (False, True)]
         row = {
@@ -166,7 +174,7 @@ def main(device: str, size: int, steps: int, threads: int, precision: str, only:
         }
         rows.append(row)
         print(row, flush=True)
-    if not only:
+    if not only and not fused:
         machine.save("training", {"device": device, "precision": precision, "rows": rows})
 
 

@@ -68,6 +68,7 @@ class Session:
         work: The runs.
         device: "auto" takes a GPU where there is one; or "cpu".
         save_every: Steps between saved states: what a killed process loses at most.
+        compile: As that of a run.
     """
 
     data: Path
@@ -75,6 +76,7 @@ class Session:
     work: Path = WORK
     device: str = "auto"
     save_every: int = 250
+    compile: bool = False
 
     def run(self, job: Job) -> Path:
         """Folder of the run of ``job``."""

@@ -107,6 +107,7 @@ def train(session: Session, job: Job, minutes: float) -> bool:
         out=session.run(job),
         minutes=minutes,
         save_every=session.save_every,
+        compile=session.compile,
         device="cpu" if session.device == "cpu" else "auto",
         packs=session.work.parent / "packs",
     )
@@ -271,6 +272,7 @@ def walk(session: Session, jobs: Sequence[Job], minutes: float) -> None:
 @click.option("--data", type=click.Path(path_type=Path), default=Path("data"), show_default=True)
 @click.option("--work", type=click.Path(path_type=Path), default=WORK, help="Where the runs lie.")
 @click.option("--device", type=click.Choice(["auto", "cpu"]), default="auto", show_default=True)
+@click.option("--compile", is_flag=True, help="As --compile of the recipes.")
 @click.option("--pack", "out", type=click.Path(path_type=Path), help="Pack the pictures there.")
 def main(
     minutes: float,
@@ -279,12 +281,13 @@ def main(
     data: Path,
     work: Path,
     device: str,
+    compile: bool,
     out: Path | None,
 ) -> None:
     """Train the checkpoints that ship further, and ship what is better."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     jobs = [replace(job, steps=steps or job.steps) for job in JOBS if not only or job.name in only]
-    session = Session(data=data, work=work, device=device)
+    session = Session(data=data, work=work, device=device, compile=compile)
     try:
         if unknown := set(only) - {job.name for job in JOBS}:
             raise InputError(

@@ -79,6 +79,13 @@ def test_one_copy_serves_all() -> None:
     assert not any(p.requires_grad for p in vgg19().parameters())
 
 
+def test_loading_leaves_the_random_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vgg, "_cache", {})
+    before = torch.get_rng_state()
+    vgg19("caffe")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_dequantising_takes_under_a_second() -> None:
     started = time.process_time()
     state = vgg._caffe()

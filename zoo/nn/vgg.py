@@ -120,7 +120,9 @@ def vgg19(
     key = (weights, pooling, torch.device(device), dtype)
     with _lock:
         if key not in _cache:
-            network = VGG19(weights, pooling)
+            # Its random start, which is replaced at once, must not move that of networks to train.
+            with torch.random.fork_rng(devices=[]):
+                network = VGG19(weights, pooling)
             network.load_state_dict(_caffe() if weights == "caffe" else _torchvision())
             network = network.to(device=device, dtype=dtype)
             network = network.to(memory_format=torch.channels_last)
