@@ -13,11 +13,12 @@ process that does nothing else.
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal
+from typing import Any
 
 import click
 import numpy as np
@@ -69,19 +70,20 @@ def measure(steps: list[Callable[[], object]], count: int, device: str) -> list[
 
 
 Step = Callable[[], object]
-Case = tuple[Recipe, Callable[[], Step], Callable[[], Step]]
+Case = tuple[Recipe, Callable[[], Step], Callable[[bool], Step]]
 
 
-def cases(
-    folder: Path, size: int, precision: str, device: str, only: str, fused: bool = False
-) -> dict[str, Case]:
-    """Recipe, and what makes the published step and ours; of the method called ``only``, if any."""
+def cases(folder: Path, size: int, precision: str, device: str, only: str) -> dict[str, Case]:
+    """Recipe, and what makes the published step and ours; of the method called ``only``, if any.
+
+    What makes ours takes whether it is compiled.
+    """
     photos = folder / "photos"
     if not photos.exists():
         make_pictures(photos, 32)
     style = photos / "0.jpg"
-    kind: Literal["cpu", "auto"] = "cpu" if device == "cpu" else "auto"
-    run = Run(out=folder / "run", packs=folder, device=kind, compile=fused)
+    run = Run(out=folder / "run", packs=folder, device="cpu" if device == "cpu" else "auto")
+    runs = [run, replace(run, compile=True)]
     same: dict[str, Any] = {"size": size, "precision": precision}
     pair: dict[str, Any] = same | {"domain_a": photos, "domain_b": photos}
     made: dict[str, Callable[[], Case]] = {}
@@ -90,26 +92,26 @@ def cases(
         recipe = AdaINRecipe(photos=photos, paintings=photos, **same)
         sizes = recipe.load_size, size, recipe.batch_size, device
         published = partial(published_adain, photos, photos, *sizes)
-        return recipe, published, lambda: advancing(AdaINTrainer(recipe, run))
+        return recipe, published, lambda fused: advancing(AdaINTrainer(recipe, runs[fused]))
 
     def johnson() -> Case:
         # The peer has no such term, so it is left out of both.
         recipe = JohnsonRecipe(photos=photos, style=style, tv_weight=0, **same)
         sizes = recipe.load_size, size, recipe.batch_size, device
         published = partial(published_johnson, photos, style, *sizes)
-        return recipe, published, lambda: advancing(JohnsonTrainer(recipe, run))
+        return recipe, published, lambda fused: advancing(JohnsonTrainer(recipe, runs[fused]))
 
     def cyclegan() -> Case:
         recipe = CycleGANRecipe(**pair)
         sizes = recipe.load_size, size, recipe.width, device
         published = partial(published_cyclegan, photos, photos, *sizes)
-        return recipe, published, lambda: advancing(CycleGANTrainer(recipe, run))
+        return recipe, published, lambda fused: advancing(CycleGANTrainer(recipe, runs[fused]))
 
     def munit() -> Case:
         recipe = MUNITRecipe(**pair)
         sizes = recipe.load_size, size, recipe.width, device
         published = partial(published_munit, photos, photos, *sizes)
-        return recipe, published, lambda: advancing(MUNITTrainer(recipe, run))
+        return recipe, published, lambda fused: advancing(MUNITTrainer(recipe, runs[fused]))
 
     made = {"AdaIN": adain, "Johnson": johnson, "CycleGAN": cyclegan, "MUNIT": munit}
     return {name: make() for name, make in made.items() if only in ("", name)}
@@ -120,7 +122,7 @@ def three_steps(name: str, ours: bool, size: int, precision: str, device: str, c
     torch.set_num_threads(count)
     with tempfile.TemporaryDirectory() as parent:
         _, published, own = cases(Path(parent), size, precision, device, name)[name]
-        step = own() if ours else published()
+        step = own(False) if ours else published()
         for _ in range(3):
             step()
 
@@ -147,7 +149,7 @@ def peak(name: str, ours: bool, size: int, precision: str, device: str, count: i
 @click.option("--threads", default=2, show_default=True)
 @click.option("--precision", default="bf16", show_default=True)
 @click.option("--only", default="", help="One method.")
-@click.option("--compile", "fused", is_flag=True, help="Ours with --compile; not recorded.")
+@click.option("--compile", "fused", is_flag=True, help="Also measure ours with --compile.")
 def main(
     device: str, size: int, steps: int, threads: int, precision: str, only: str, fused: bool
 ) -> None:
@@ -156,10 +158,9 @@ def main(
     rows = []
     for name in [only] if only else ["AdaIN", "Johnson", "CycleGAN", "MUNIT"]:
         with tempfile.TemporaryDirectory() as parent:
-            recipe, published, ours = cases(Path(parent), size, precision, device, name, fused)[
-                name
-            ]
-            before, now = measure([published(), ours()], steps, device)
+            recipe, published, ours = cases(Path(parent), size, precision, device, name)[name]
+            made = [published(), ours(False), *([ours(True)] if fused else [])]
+            before, now, *compiled = measure(made, steps, device)
         peaks = [peak(name, side, size, precision, device, threads) for side in (False, True)]
         row = {
             "step": name,
@@ -172,9 +173,11 @@ def main(
             "published_mb": round(peaks[0]),
             "ours_mb": round(peaks[1]),
         }
+        if compiled:
+            row["compiled"] = round(recipe.batch_size / compiled[0], 3)
         rows.append(row)
         print(row, flush=True)
-    if not only and not fused:
+    if not only:
         machine.save("training", {"device": device, "precision": precision, "rows": rows})
 
 

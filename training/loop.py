@@ -25,12 +25,11 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from pickle import PickleError
 from types import FrameType
-from typing import Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 import torch
 from accelerate import Accelerator  # type: ignore[import-untyped]
 from accelerate.utils import (  # type: ignore[import-untyped]
-    TorchDynamoPlugin,
     broadcast_object_list,
     gather_object,
 )
@@ -55,8 +54,7 @@ log = logging.getLogger(__name__)
 R = TypeVar("R", bound=Recipe)
 M = TypeVar("M", bound=Method)
 N = TypeVar("N", bound=nn.Module)
-P = ParamSpec("P")
-T = TypeVar("T")
+C = TypeVar("C", bound=Callable[..., Any])
 
 RECIPE, RUN, STATE, METRICS, SAMPLES, CHECKPOINT = (
     "recipe.json",
@@ -96,10 +94,7 @@ class Trainer(ABC, Generic[R]):
     def __init__(self, recipe: R, run: Run) -> None:
         self.recipe, self.run = recipe, run
         precision = "no" if recipe.precision == "fp32" else recipe.precision
-        fusing = TorchDynamoPlugin(backend="inductor", dynamic=False) if run.compile else None
-        self.accelerator = Accelerator(
-            mixed_precision=precision, cpu=run.device == "cpu", dynamo_plugin=fusing
-        )
+        self.accelerator = Accelerator(mixed_precision=precision, cpu=run.device == "cpu")
         self.device = self.accelerator.device
         self.done = 0
         self.shared: dict[str, Stateful] = {}  # alike in all processes
@@ -142,14 +137,15 @@ class Trainer(ABC, Generic[R]):
 
         Call the result in :meth:`step`; its inputs and outputs are float32.
         """
-        return self.accelerator.prepare(network)
+        # Not by accelerate's own plugin, which holds for all later trainers of a process.
+        return self.compiled(self.accelerator.prepare(network))
 
-    def compiled(self, function: Callable[P, T]) -> Callable[P, T]:
+    def compiled(self, function: C) -> C:
         """``function`` with its operations fused, if the run asks for it; sizes must stay the same.
 
         Prepared networks are compiled without it.
         """
-        return torch.compile(function, dynamic=False) if self.run.compile else function
+        return cast(C, torch.compile(function, dynamic=False)) if self.run.compile else function
 
     def keep(self, *, local: bool = False, **parts: Stateful) -> None:
         """Save and resume ``parts`` as well; ``local`` where each process has its own."""
