@@ -111,8 +111,8 @@ class Run:
     compile: Annotated[
         bool,
         Field(
-            description="Fuse operations with torch.compile, but with discriminators: minutes once, "
-            "and faster steps from then on. Needs a C++ compiler and Python's headers."
+            description="Fuse operations with torch.compile, but with discriminators: minutes "
+            "once, and faster steps from then on. Needs a C++ compiler and Python's headers."
         ),
     ] = False
     packs: Annotated[Path, Field(description="Where decoded pictures are kept between runs.")] = (
