@@ -216,19 +216,21 @@ def _johnson(name: str, style: str, **flags: Any) -> Job:
     )
 
 
-def _many_styles(name: str, styles: tuple[str, ...], steps: int, **flags: Any) -> Job:
+def _many_styles(
+    name: str, styles: tuple[str, ...], steps: int, limits: tuple[str, ...] = (), **flags: Any
+) -> Job:
     return Job(
         name=name,
         recipe="many_styles",
         data={"photos": "photos", "styles": "styles"},
         some=styles,
-        flags=BY_HEART | STRONG | {"checkerboard_weight": 0.005} | flags,
+        flags=BY_HEART | flags,
         steps=steps,
         measure=(YARDSTICK,),
         judge="quality",
         judged_on=ON_STYLES,
         licenses={"photos": PHOTOS, "styles": COMMONS},
-        limits=(FEW_OUTLINES,),
+        limits=limits,
         size=320,
         vary={"painting": range(len(styles))},
     )
@@ -274,8 +276,20 @@ JOBS: tuple[Job, ...] = (
     _johnson("sunflowers", "van-gogh_twelve-sunflowers"),
     _johnson("the-kiss", "klimt_the-kiss"),
     _johnson("udnie", "picabia_udnie"),
-    _many_styles("many-styles", STYLES, 12_000),
-    _many_styles("many-styles-camera", CAMERA_STYLES, 8000, width=8),
+    _many_styles(
+        "many-styles", STYLES, 12_000, (FEW_OUTLINES,), **STRONG, checkerboard_weight=0.005
+    ),
+    _many_styles(
+        "many-styles-camera",
+        CAMERA_STYLES,
+        8000,
+        width=8,
+        lr=2e-3,
+        cooldown=0.4,
+        average=0.995,
+        style_weight=6.0,
+        warmup=200,
+    ),
     Job(
         name="adain",
         recipe="adain",
