@@ -200,6 +200,8 @@ FEW_OUTLINES = (
     "colours; a lower strength keeps more."
 )
 
+PATCHES = "In flat or dark areas there can be a patch of another colour, mostly green."
+
 
 def _johnson(name: str, style: str, **flags: Any) -> Job:
     return Job(
@@ -277,7 +279,12 @@ JOBS: tuple[Job, ...] = (
     _johnson("the-kiss", "klimt_the-kiss"),
     _johnson("udnie", "picabia_udnie"),
     _many_styles(
-        "many-styles", STYLES, 12_000, (FEW_OUTLINES,), **STRONG, checkerboard_weight=0.005
+        "many-styles",
+        STYLES,
+        12_000,
+        (FEW_OUTLINES, PATCHES),
+        **STRONG,
+        checkerboard_weight=0.005,
     ),
     _many_styles(
         "many-styles-camera",
