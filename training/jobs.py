@@ -284,6 +284,7 @@ JOBS: tuple[Job, ...] = (
         12_000,
         (FEW_OUTLINES, PATCHES),
         **STRONG,
+        spike_limit=15.0,
         checkerboard_weight=0.005,
     ),
     _many_styles(

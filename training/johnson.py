@@ -77,6 +77,15 @@ class PerceptualRecipe(Recipe):
             "blot in every picture, which turns the norms of all the rest.",
         ),
     ] = 0.0
+    spike_limit: Annotated[
+        float,
+        Field(
+            ge=3,
+            le=1e6,
+            description="Kurtosis of features that costs nothing; most have 4 to 15. A patch that "
+            "turns the norms needs more, and without it the objective falls more slowly.",
+        ),
+    ] = 30.0
     warmup: Annotated[
         int,
         Field(
@@ -169,7 +178,8 @@ class PerceptualTrainer(Trainer[P]):
         self.optimizer = self.adam_or_muon(network, self.recipe.optimizer)
         # Differs from the paper, where the recipe asks for it: blots that turn the norms cost its
         # objective next to nothing, but they cost.
-        self.spikes = Spikes(network) if self.recipe.spike_weight else None
+        watched = self.recipe.spike_weight > 0
+        self.spikes = Spikes(network, self.recipe.spike_limit) if watched else None
         self.losses = self.compiled(self._losses)
 
     def update_on(self, photos: Tensor, mix: Tensor, which: Tensor) -> dict[str, Tensor]:

@@ -40,22 +40,21 @@ class Spikes:
     Differs from the papers, where a recipe asks for it. A network can paint a blot somewhere, whose
     size in features turns the normalisation of all the rest (Karras et al., arXiv:1912.04958,
     section 2): it shows as kurtosis, of 4 to 15 in most features of photos and of 200 with a blot.
-    Where 30 is let pass, blots come back as patches of a thirtieth of the picture.
 
     Args:
         network: Whose normalisations are watched from now on, wherever gradients are.
+        limit: Kurtosis that costs nothing. A patch of a share p of the picture has one of 1 / p.
     """
 
-    USUAL = 15.0
-
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, limit: float = 30.0) -> None:
+        self.limit = limit
         self.found: list[Tensor] = []
         for module in network.modules():
             if isinstance(module, StyleNorm):
                 module.register_forward_pre_hook(self._look)
 
     def take(self) -> Tensor:
-        """How far kurtosis went beyond :attr:`USUAL` since the last call, as a share of it."""
+        """How far kurtosis went beyond the limit since the last call, as a share of it."""
         mean = torch.stack(self.found).mean()
         self.found.clear()
         return mean
@@ -66,7 +65,7 @@ class Spikes:
             squares = (features - features.mean((2, 3), keepdim=True)).square()
             variance = squares.mean((2, 3))
             kurtosis = squares.square().mean((2, 3)) / variance.square().clamp(min=1e-12)
-            self.found.append((kurtosis / self.USUAL - 1).relu().mean())
+            self.found.append((kurtosis / self.limit - 1).relu().mean())
 
 
 class PerceptualLoss:

@@ -43,6 +43,10 @@ def test_a_blot_that_turns_a_norm_costs_and_is_pushed_down() -> None:
         costs.append(spikes.take())
     assert costs[0] == 0
     assert costs[1] > 1
+    let_pass = Spikes(network, 300)
+    network[0](blot, torch.ones(1, 1))
+    assert let_pass.take() == 0
+    spikes.found.clear()
     costs[1].backward()
     assert blot.grad is not None
     assert (blot.grad[:, 0, 20:24, 20:24] > 0).all()
