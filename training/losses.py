@@ -46,7 +46,7 @@ class Spikes:
         limit: Kurtosis that costs nothing. A patch of a share p of the picture has one of 1 / p.
     """
 
-    def __init__(self, network: nn.Module, limit: float = 30.0) -> None:
+    def __init__(self, network: nn.Module, limit: float) -> None:
         self.limit = limit
         self.found: list[Tensor] = []
         for module in network.modules():

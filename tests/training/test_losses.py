@@ -32,7 +32,7 @@ def test_a_margin_spares_results_the_black_frame_that_the_encoder_sees() -> None
 
 def test_a_blot_that_turns_a_norm_costs_and_is_pushed_down() -> None:
     network = nn.Sequential(StyleNorm(2))
-    spikes = Spikes(network)
+    spikes = Spikes(network, 30)
     calm = torch.randn(1, 2, 64, 64, generator=torch.Generator().manual_seed(0))
     blot = calm.clone()
     blot[:, 0, 20:24, 20:24] = 50.0
