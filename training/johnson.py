@@ -167,8 +167,10 @@ class PerceptualTrainer(Trainer[P]):
         )
         untouched = self.examples(self.photos, 8)
         with torch.no_grad():
+            # The median: the objective of a photo of hard contrasts is thirty times that of most,
+            # and one among these few would change what the weights of all other terms mean.
             self.untouched = torch.stack(
-                [self.objective_of(untouched, i) for i in range(len(styles))]
+                [self.objective_of(untouched, i).median() for i in range(len(styles))]
             )
 
     def prepare_network(self, network: Transform) -> None:
@@ -198,10 +200,10 @@ class PerceptualTrainer(Trainer[P]):
         return losses
 
     def objective_of(self, pictures: Tensor, style: int) -> Tensor:
-        """Mean objective of ``pictures`` ``(B, 3, H, W)`` taken for repainted photos."""
+        """Objectives ``(B,)`` of ``pictures`` ``(B, 3, H, W)`` taken for repainted photos."""
         which = torch.full((len(pictures),), style, device=self.device)
         terms = self.loss(pictures, pictures, which)
-        return torch.stack(list(terms.values())).sum(0).mean()
+        return torch.stack(list(terms.values())).sum(0)
 
     def _losses(
         self, photos: Tensor, mix: Tensor, which: Tensor, warmed: Tensor | None

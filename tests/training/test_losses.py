@@ -1,6 +1,12 @@
-import torch
-from torch import nn
+from pathlib import Path
 
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.training.toys import recipe_of, run_in, trainer_of
+from training.data import Stream
+from training.johnson import JohnsonTrainer
 from training.losses import PerceptualLoss, Spikes
 from zoo.nn.blocks import StyleNorm
 from zoo.nn.vgg import vgg19
@@ -54,3 +60,26 @@ def test_a_blot_that_turns_a_norm_costs_and_is_pushed_down() -> None:
     with torch.no_grad():  # results are not looked at
         network[0](blot, torch.ones(1, 1))
     assert not spikes.found
+
+
+def test_one_photo_of_hard_contrasts_does_not_set_the_scale_of_objectives(
+    photos: Path, paintings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def scale() -> tuple[Tensor, Tensor]:
+        trainer = trainer_of("johnson", recipe, run_in(tmp_path / "run"))
+        assert isinstance(trainer, JohnsonTrainer)
+        objectives = trainer.objective_of(trainer.examples(trainer.photos, 8), 0)
+        return trainer.untouched[0], objectives.mean()
+
+    def with_a_harsh_one(trainer: JohnsonTrainer, stream: Stream, count: int) -> Tensor:
+        pictures = usual(trainer, stream, count)
+        pictures[0] = torch.arange(pictures.shape[-1]).div(4, rounding_mode="floor") % 2
+        return pictures
+
+    recipe = recipe_of("johnson", photos, paintings)
+    median, mean = scale()
+    usual = JohnsonTrainer.examples
+    monkeypatch.setattr(JohnsonTrainer, "examples", with_a_harsh_one)
+    harsh_median, harsh_mean = scale()
+    assert harsh_mean > 2 * mean  # which is what it would have been
+    assert 0.8 < harsh_median / median < 1.25
