@@ -85,7 +85,7 @@ def test_two_processes_equal_one_with_the_double_batch(
     # At larger rates the toy networks are chaotic: Adam makes full steps also of a gradient that is
     # all rounding, and 1e-8 becomes 1e-3 in ten of them.
     rates = {"fast_photo_style": 1e-6, "cartoongan": 2e-6}
-    rates |= dict.fromkeys(("adain", "cyclegan", "drit"), 5e-6)
+    rates |= dict.fromkeys(("adain", "cyclegan", "drit", "johnson"), 5e-6)
     values: dict[str, Any] = {"steps": 10, "lr": rates.get(name, 2e-5)}
     if name == "adain":
         values["warmup"] = 0
