@@ -284,9 +284,7 @@ JOBS: tuple[Job, ...] = (
         STYLES,
         12_000,
         (FEW_OUTLINES, PATCHES),
-        **STRONG | {"lr": 5e-4},
-        spike_limit=15.0,
-        checkerboard_weight=0.005,
+        **STRONG | {"lr": 5e-4, "spike_limit": 15.0, "checkerboard_weight": 0.005},
     ),
     _many_styles(
         "many-styles-camera",
