@@ -36,7 +36,8 @@ DRAWN = "drawn.json"  # in the folder: what each grid was made of
 EXAMPLES = ROOT / "space" / "examples"
 
 WIDEST, QUALITY = 720, 85  # pixels of a grid, and of JPEG
-SIZE = 256  # longer side of a result in pixels
+SIZE = 512  # longer side of a result in pixels, the usual one
+SMALLER = 256  # of an optimisation, for its time; and of translations, as they are judged
 STEPS = 60  # of Gatys
 SHAPE, UPWARDS = (4, 3), (0.5, 0.1)  # of pictures in a grid; where faces are
 LOOKS = 4  # of a network with many
@@ -161,14 +162,14 @@ def both_ways(pipeline: Pipeline) -> Iterator[Block]:
         rows = []
         for picture in map(cut, KINDS.get(here, KINDS["photo"])):
             if "samples" in pipeline.form.by_name:
-                asked = {"size": SIZE, "samples": 2, "seed": 0}
+                asked = {"size": SMALLER, "samples": 2, "seed": 0}
                 made = pipeline(content=picture, direction=direction, **asked)
                 words = [here, f"{there}, code 1", f"{there}, code 2"]
             else:
-                made = [result(pipeline, picture, direction=direction)]
+                made = [result(pipeline, picture, size=SMALLER, direction=direction)]
                 words = [here, there]
                 if back in known:
-                    made.append(result(pipeline, made[0], direction=back))
+                    made.append(result(pipeline, made[0], size=SMALLER, direction=back))
                     words.append("and back")
             pictures = [picture, *made]
             rows.append([Cell(p, w) for p, w in zip(pictures, words, strict=True)])
@@ -179,7 +180,7 @@ def painted(pipeline: Pipeline) -> list[list[Cell]]:
     """Photos across, style pictures down."""
     name = pipeline.method.name
     rows = [[Cell(), *(Cell(cut(photo)) for photo in PHOTOS)]]
-    settings = {"steps": STEPS} if name == "gatys" else {}
+    settings = {"steps": STEPS, "size": SMALLER} if name == "gatys" else {}
     for style in STYLES.get(name, PAINTINGS):
         whole = example(style)
         made = [result(pipeline, cut(p), style=whole, **settings) for p in PHOTOS]
@@ -226,7 +227,8 @@ def result(
 INTRODUCTION = """# Gallery
 
 What the checkpoints make of the pictures in [space/examples](../space/examples/CREDITS.md), as they
-ship and with their usual settings, at {size} pixels. All of it is made by
+ship and with their usual settings: at {size} pixels, translations between two kinds of picture at
+{smaller}. All of it is made by
 
 ```sh
 python -m benchmarks.gallery
@@ -260,7 +262,8 @@ VERDICTS = (
     ("001", "MUNIT", "summer → winter better than back", "munit-seasons"),
 )
 WORDS = {
-    "gatys": f"Photos across, paintings down; {STEPS} steps each, where usual are 200.",
+    "gatys": f"Photos across, paintings down; {STEPS} steps each at {SMALLER} pixels, where usual "
+    f"are 200 at {SIZE}.",
     "johnson": "A network for each painting: photos across, networks down.",
     "many_styles": "Four of the paintings that one network knows; [its card]({card}) shows all.",
     "fast_photo_style": "Photos across, pictures down whose colours they get.",
@@ -289,7 +292,7 @@ def page(shipped: Path, folder: Path, where: Path) -> str:
         + " |"
         for report, method, found, name in VERDICTS
     ]
-    parts = [INTRODUCTION.format(size=SIZE, rows="\n".join(rows))]
+    parts = [INTRODUCTION.format(size=SIZE, smaller=SMALLER, rows="\n".join(rows))]
     method = ""
     for grid in drawn:
         title = METHODS[grid.method].title

@@ -275,10 +275,10 @@ ANY_STYLE: dict[str, Any] = {
     "styles": ("paintings/van-gogh-bouquet", "paintings/hiroshige-river", "paintings/redon-vase"),
 }
 JOBS: tuple[Job, ...] = (
-    _johnson("great-wave", "hokusai_great-wave", width=32, lr=5e-4, frame_weight=3.0),
-    _johnson("sunflowers", "van-gogh_twelve-sunflowers", (PATCHES,), spike_limit=15.0),
+    _johnson("great-wave", "hokusai_great-wave", width=32, lr=5e-4, spike_limit=15.0),
+    _johnson("sunflowers", "van-gogh_twelve-sunflowers", (PATCHES,), spike_limit=15.0, spike_weight=0.05),
     _johnson("the-kiss", "klimt_the-kiss", lr=3e-4),
-    _johnson("udnie", "picabia_udnie", (PATCHES,), lr=5e-4, spike_limit=15.0),
+    _johnson("udnie", "picabia_udnie", (PATCHES,), lr=5e-4, spike_limit=15.0, spike_weight=0.05),
     _many_styles(
         "many-styles",
         STYLES,
