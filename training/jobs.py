@@ -357,7 +357,7 @@ JOBS: tuple[Job, ...] = (
         licenses={"portraits": PAINTINGS},
         limits=(
             SAME_FEATURES,
-            "Many portraits lack an eye, or have a face that melts.",
+            "Some portraits lack an eye, or have a face that melts.",
         ),
         contents=(),
     ),
