@@ -128,7 +128,7 @@ def test_broken_translations_are_caught(
 
 
 GENERATORS = [folder for folder in SHIPPED if METHODS[folder] == "dcgan"]
-LEAST_DIVERSE = 1.2  # perceptual distance; of training pictures among themselves it is 1.7
+LEAST_DIVERSE = 1.4  # perceptual distance; of training pictures among themselves it is 1.7
 
 
 @torch.no_grad()
