@@ -276,7 +276,9 @@ ANY_STYLE: dict[str, Any] = {
 }
 JOBS: tuple[Job, ...] = (
     _johnson("great-wave", "hokusai_great-wave", width=32, lr=5e-4, spike_limit=15.0),
-    _johnson("sunflowers", "van-gogh_twelve-sunflowers", (PATCHES,), spike_limit=15.0),
+    _johnson(
+        "sunflowers", "van-gogh_twelve-sunflowers", (PATCHES,), lr=3e-4, spike_limit=15.0
+    ),
     _johnson("the-kiss", "klimt_the-kiss", lr=3e-4),
     _johnson("udnie", "picabia_udnie", (PATCHES,), lr=5e-4, spike_limit=15.0),
     _many_styles(
