@@ -113,7 +113,8 @@ class PerceptualRecipe(Recipe):
             le=256,
             multiple_of=8,
             description="Pixels that results are mirrored outwards by before they are judged; the "
-            "papers' 0 lets a long training paint a line along the border.",
+            "papers' 0 lets a long training paint a line along the border, but what "
+            "is then judged without a margin keeps much of its style term there.",
         ),
     ] = 0
     published: Annotated[
