@@ -124,7 +124,6 @@ STRONG: dict[str, Any] = {
     "average": 0.98, "cooldown": 1.0, "optimizer": "muon", "excitation": True, "frame_weight": 1.0,
     "spike_weight": 0.01, "spike_limit": 15.0,
 }  # fmt: skip
-WITH_MARGIN: dict[str, Any] = {"margin": 16, "frame_weight": 0.5}
 ADVERSARIAL: dict[str, Any] = {
     "load_size": 144, "size": 128, "width": 24, "precision": "bf16", "average": 0.998,
 }  # fmt: skip
@@ -281,7 +280,7 @@ ANY_STYLE: dict[str, Any] = {
 JOBS: tuple[Job, ...] = (
     _johnson("great-wave", "hokusai_great-wave", width=32),
     _johnson("sunflowers", "van-gogh_twelve-sunflowers", (PATCHES,)),
-    _johnson("the-kiss", "klimt_the-kiss", lr=3e-4, spike_limit=30.0, **WITH_MARGIN),
+    _johnson("the-kiss", "klimt_the-kiss"),
     _johnson("udnie", "picabia_udnie", (PATCHES,)),
     _many_styles(
         "many-styles",
