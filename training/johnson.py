@@ -127,6 +127,13 @@ class PerceptualRecipe(Recipe):
             "cannot tell how much of the style a photo still lacks."
         ),
     ] = False
+    loose: Annotated[
+        bool,
+        Field(
+            description="No normalisation after the residual blocks; the papers have it, and a "
+            "long training paints patches into flat areas to steer it."
+        ),
+    ] = False
 
 
 P = TypeVar("P", bound=PerceptualRecipe)
@@ -264,6 +271,9 @@ class JohnsonTrainer(PerceptualTrainer[JohnsonRecipe]):
             # Differs from the paper, where the recipe asks for it: norms depend on the photo as a
             # whole (squeeze and excitation, arXiv:1709.01507).
             excitation=recipe.excitation,
+            # Differs from the paper, where the recipe asks for it: the layers after the residual
+            # blocks do not normalise, and patches that set the norms there have nothing to set.
+            loose=recipe.loose,
         )
         method = self.build(Johnson(config))
         self.prepare_network(method.transform)

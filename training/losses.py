@@ -50,7 +50,7 @@ class Spikes:
         self.limit = limit
         self.found: list[Tensor] = []
         for module in network.modules():
-            if isinstance(module, StyleNorm):
+            if isinstance(module, StyleNorm) and module.normalise:
                 module.register_forward_pre_hook(self._look)
 
     def take(self) -> Tensor:

@@ -52,6 +52,7 @@ class ManyStylesTrainer(PerceptualTrainer[ManyStylesRecipe]):
                 width=recipe.width,
                 published=recipe.published,
                 excitation=recipe.excitation,
+                loose=recipe.loose,
             )
             method = ManyStyles(config)
         else:

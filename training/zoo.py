@@ -48,7 +48,8 @@ EXAMPLES = Path("space/examples")
 SETTLED = "settled.json"  # in a run: the step at which it was last measured
 QUALITY = "quality.json"
 KEPT = "kept the earlier one"
-SHAPE = ("width", "blocks", "convs_per_block", "skip", "norm")  # what decides whether weights fit
+# What decides whether weights fit.
+SHAPE = ("width", "blocks", "convs_per_block", "skip", "norm", "loose")
 
 
 # ---- training

@@ -38,6 +38,18 @@ def test_an_excitation_begins_without_effect_and_then_looks_at_each_picture_alon
     torch.testing.assert_close(after[:1], norm(features[:1], mix))
 
 
+@torch.no_grad()
+def test_a_patch_sets_the_contrast_of_all_the_rest_but_where_nothing_normalises() -> None:
+    features, mix = torch.randn(1, 6, 12, 12), torch.ones(1, 1)
+    patched = features.clone()
+    patched[..., :3, :3] *= 20
+    for normalise in (True, False):
+        norm = StyleNorm(6, normalise=normalise)
+        before, after = (norm(x, mix)[..., 3:, 3:].std() for x in (features, patched))
+        assert (after < before / 2) == normalise
+        assert (after == before) != normalise
+
+
 @pytest.mark.parametrize("published", [False, True])
 @pytest.mark.parametrize("size", [(16, 16), (40, 52), (64, 36)])
 @torch.no_grad()

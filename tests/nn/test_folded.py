@@ -9,10 +9,10 @@ from zoo.nn import folded
 from zoo.nn.blocks import StyleNorm, Transform, conv, doubled
 
 
-def network(width: int = 8, excitation: bool = False) -> Transform:
+def network(width: int = 8, excitation: bool = False, loose: bool = False) -> Transform:
     """A network of three styles with scales of both signs, some of them 0."""
     torch.manual_seed(0)
-    made = Transform(width, styles=3, excitation=excitation).requires_grad_(False)
+    made = Transform(width, styles=3, excitation=excitation, loose=loose).requires_grad_(False)
     for norm in made.modules():
         if isinstance(norm, StyleNorm):
             norm.weight.normal_()
@@ -29,11 +29,13 @@ def plain(made: Transform, photo: Tensor, mix: Tensor) -> Tensor:
     return 0.5 + 150 / 255 * torch.tanh(made.last(made.features(2 * photo - 1, mix)))
 
 
-@pytest.mark.parametrize("excitation", [False, True])
+@pytest.mark.parametrize(("excitation", "loose"), [(False, False), (True, False), (True, True)])
 @pytest.mark.parametrize("size", [(16, 16), (40, 52), (64, 36)])
 @torch.no_grad()
-def test_results_are_those_of_the_plain_network(size: tuple[int, int], excitation: bool) -> None:
-    made, photo = network(excitation=excitation), torch.rand(1, 3, *size)
+def test_results_are_those_of_the_plain_network(
+    size: tuple[int, int], excitation: bool, loose: bool
+) -> None:
+    made, photo = network(excitation=excitation, loose=loose), torch.rand(1, 3, *size)
     mix = torch.tensor([[0.0, 0.3, 0.7]])
     torch.testing.assert_close(made(photo, mix), plain(made, photo, mix), atol=1e-5, rtol=0)
 

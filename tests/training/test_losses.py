@@ -60,6 +60,10 @@ def test_a_blot_that_turns_a_norm_costs_and_is_pushed_down() -> None:
     with torch.no_grad():  # results are not looked at
         network[0](blot, torch.ones(1, 1))
     assert not spikes.found
+    idle = StyleNorm(2, normalise=False)
+    watching = Spikes(nn.Sequential(idle), 30)
+    idle(blot, torch.ones(1, 1))  # has nothing to turn
+    assert not watching.found
 
 
 def test_one_photo_of_hard_contrasts_does_not_set_the_scale_of_objectives(

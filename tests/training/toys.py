@@ -31,6 +31,7 @@ NAMES: dict[str, tuple[str, dict[str, Any]]] = {
             "frame_weight": 0.1,
             "spike_weight": 0.1,
             "excitation": True,
+            "loose": True,
         },
     ),
     "style_swap": ("StyleSwap", {"width": 4}),

@@ -26,6 +26,8 @@ class JohnsonConfig:
         published: The network as published, with its frame and checkerboard.
         bounded: Whether a tanh holds results to what pixels can be; else they are cut off.
         excitation: Whether the norms depend on the photo as a whole; the paper's do not.
+        loose: Whether the layers after the residual blocks go without normalisation, see
+            :class:`Transform`; the paper's have it.
     """
 
     width: int = 32
@@ -35,6 +37,7 @@ class JohnsonConfig:
     published: bool = False
     bounded: bool = True
     excitation: bool = False
+    loose: bool = False
 
 
 class Johnson(Method):
@@ -57,7 +60,12 @@ class Johnson(Method):
     def __init__(self, config: JohnsonConfig = JohnsonConfig()) -> None:
         super().__init__(config)
         self.transform = Transform(
-            config.width, 1, config.published, config.bounded, config.excitation
+            config.width,
+            1,
+            config.published,
+            config.bounded,
+            config.excitation,
+            config.loose,
         )
 
     @classmethod

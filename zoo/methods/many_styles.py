@@ -30,6 +30,8 @@ class ManyStylesConfig:
         published: Transposed convolutions and zero padding as in :class:`Transform`; this paper
             itself resizes and reflects, as the default does.
         excitation: Whether the norms depend on the photo as a whole; the paper's do not.
+        loose: Whether the layers after the residual blocks go without normalisation, see
+            :class:`Transform`; the paper's have it.
     """
 
     styles: tuple[str, ...] = ("style",)
@@ -38,6 +40,7 @@ class ManyStylesConfig:
     width: int = 32
     published: bool = False
     excitation: bool = False
+    loose: bool = False
 
 
 class ManyStyles(Method):
@@ -64,6 +67,7 @@ class ManyStyles(Method):
             len(config.styles),
             config.published,
             excitation=config.excitation,
+            loose=config.loose,
         )
 
     @classmethod

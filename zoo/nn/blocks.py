@@ -120,19 +120,26 @@ class StyleNorm(nn.Module):
         styles: How many styles there are.
         shift: Whether there is one.
         excitation: Whether scale and shift also depend on the picture.
+        normalise: Whether features are normalised before; else scale and shift are all.
     """
 
     def __init__(
-        self, channels: int, styles: int = 1, shift: bool = True, excitation: bool = False
+        self,
+        channels: int,
+        styles: int = 1,
+        shift: bool = True,
+        excitation: bool = False,
+        normalise: bool = True,
     ) -> None:
         super().__init__()
+        self.normalise = normalise
         self.weight = nn.Parameter(torch.ones(styles, channels))
         self.bias = nn.Parameter(torch.zeros(styles, channels)) if shift else None
         self.excitation = Excitation(channels, shift) if excitation else None
 
     def forward(self, features: Tensor, mix: Tensor) -> Tensor:
         """Map ``(B, C, H, W)``; ``mix`` is ``(B, styles)`` or ``(1, styles)``, each row's sum 1."""
-        normed = instance_norm(features)
+        normed = instance_norm(features) if self.normalise else features
         scale = mix @ self.weight
         shift = None if self.bias is None else mix @ self.bias
         if self.excitation is not None:
@@ -150,7 +157,7 @@ class StyleNorm(nn.Module):
         """Scale and shift for ``mix`` ``(1, styles)``."""
         scale = mix @ self.weight
         shift = torch.zeros_like(scale) if self.bias is None else mix @ self.bias
-        return folded.Affine.of(scale, shift, self.excitation)
+        return folded.Affine.of(scale, shift, self.excitation, self.normalise)
 
 
 class Transform(nn.Module):
@@ -167,6 +174,10 @@ class Transform(nn.Module):
         excitation: Whether the norms from the residual blocks on depend on the photo as a whole,
             see :class:`Excitation`. No published network does so; without it a network cannot know
             how much of its style a photo still lacks.
+        loose: Whether the layers after the residual blocks scale and shift without normalising.
+            Every published network normalises there, and a long training then paints a patch into
+            flat areas: it holds nearly all of the variance of the last features, and whoever
+            sets it sets the contrast of all the rest (Karras et al., arXiv:1912.04958, section 2).
     """
 
     def __init__(
@@ -176,6 +187,7 @@ class Transform(nn.Module):
         published: bool = False,
         bounded: bool = True,
         excitation: bool = False,
+        loose: bool = False,
     ) -> None:
         super().__init__()
         self.published, self.bounded = published, bounded
@@ -194,7 +206,10 @@ class Transform(nn.Module):
         )
         self.up = nn.ModuleList([larger(4 * w, 2 * w, bias=False), larger(2 * w, w, bias=False)])
         self.up_norms = nn.ModuleList(
-            [StyleNorm(c, styles, excitation=excitation) for c in (2 * w, w)]
+            [
+                StyleNorm(c, styles, excitation=excitation and not loose, normalise=not loose)
+                for c in (2 * w, w)
+            ]
         )
         self.last = padded(w, 3, 9)
 

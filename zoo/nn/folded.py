@@ -31,19 +31,27 @@ class Affine(NamedTuple):
     """A style's scale and shift for one normalisation, ``(C,)`` each, and the scale's sign.
 
     Where there is an excitation, see :class:`zoo.nn.blocks.Excitation`, they depend on the picture.
+    Without ``normalise`` scale and shift are all.
     """
 
     scale: Tensor
     shift: Tensor
     sign: Tensor
     excitation: Excitation | None = None
+    normalise: bool = True
 
     @classmethod
-    def of(cls, scale: Tensor, shift: Tensor, excitation: Excitation | None = None) -> "Affine":
+    def of(
+        cls,
+        scale: Tensor,
+        shift: Tensor,
+        excitation: Excitation | None = None,
+        normalise: bool = True,
+    ) -> "Affine":
         """Of rows ``(1, C)``."""
         sign = torch.where(scale[0] < 0, -1.0, 1.0)
         # b/a needs a number
-        return cls(scale[0].abs().clamp(min=1e-12), shift[0], sign, excitation)
+        return cls(scale[0].abs().clamp(min=1e-12), shift[0], sign, excitation, normalise)
 
     def at(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
         """Scale and shift of features with these statistics, ``(C,)`` each; signs are folded in."""
@@ -60,10 +68,13 @@ def activate(x: Tensor, affine: Affine, border: int) -> tuple[Tensor, Tensor]:
         ``(1, C, H + 2·border, W + 2·border)`` with the border not yet filled, and the scale of
         each channel, ``(C,)``.
     """
-    mean, variance = (value.view(-1) for value in moments(x))
-    scale, shift = affine.at(mean, variance)
-    scale = scale * (variance + EPS).rsqrt()
-    zero = mean - shift / scale
+    if affine.normalise:
+        mean, variance = (value.view(-1) for value in moments(x))
+        scale, shift = affine.at(mean, variance)
+        scale = scale * (variance + EPS).rsqrt()
+        zero = mean - shift / scale
+    else:
+        scale, zero = affine.scale, -affine.shift / affine.scale
     whole, inner = bordered(x, border, x.dtype)
     torch.sub(x, zero.to(x.dtype)[:, None, None], out=inner).relu_()
     return whole, scale
