@@ -142,7 +142,7 @@ def publish(
         write(folder / CURVES, curves(lines).encode())
         if sheet:
             buffer = io.BytesIO()
-            sheet.save(buffer, "JPEG", quality=88)
+            sheet.save(buffer, "JPEG", quality=82, optimize=True, progressive=True)
             write(folder / SAMPLES, buffer.getvalue())
         if sheet and contents:
             thumbnails.make(method, folder, contents[0])
