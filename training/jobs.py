@@ -124,6 +124,10 @@ STRONG: dict[str, Any] = {
     "average": 0.98, "cooldown": 1.0, "optimizer": "muon", "excitation": True, "frame_weight": 1.0,
     "spike_weight": 0.01, "spike_limit": 15.0,
 }  # fmt: skip
+# With norms after the residual blocks the network for many styles painted a green patch into the
+# flattest area of every picture, which held four fifths of the variance of the last features.
+# Without them the patches shrink; those of Udnie alone shrank less, and its objective rose a little.
+LOOSE: dict[str, Any] = {"loose": True, "spike_weight": 0.05, "spike_limit": 10.0}
 ADVERSARIAL: dict[str, Any] = {
     "load_size": 144, "size": 128, "width": 24, "precision": "bf16", "average": 0.998,
 }  # fmt: skip
@@ -237,7 +241,7 @@ def _many_styles(
         judged_on=ON_STYLES,
         licenses={"photos": PHOTOS, "styles": COMMONS},
         limits=limits,
-        size=320,
+        size=256,
         vary={"painting": range(len(styles))},
     )
 
@@ -287,8 +291,7 @@ JOBS: tuple[Job, ...] = (
         STYLES,
         12_000,
         (FEW_OUTLINES, PATCHES),
-        **STRONG,
-        checkerboard_weight=0.005,
+        **STRONG | LOOSE | {"lr": 7e-4, "width": 24, "checkerboard_weight": 0.005},
     ),
     _many_styles(
         "many-styles-camera",
