@@ -126,7 +126,7 @@ STRONG: dict[str, Any] = {
 }  # fmt: skip
 # With norms after the residual blocks the network for many styles painted a green patch into the
 # flattest area of every picture, which held four fifths of the variance of the last features.
-# Without them the patches shrink; those of Udnie alone shrank less, and its objective rose a little.
+# Without them the patches shrink; those of Udnie alone shrank less, and its objective rose.
 LOOSE: dict[str, Any] = {"loose": True, "spike_weight": 0.05, "spike_limit": 10.0}
 ADVERSARIAL: dict[str, Any] = {
     "load_size": 144, "size": 128, "width": 24, "precision": "bf16", "average": 0.998,
