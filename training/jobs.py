@@ -124,9 +124,9 @@ STRONG: dict[str, Any] = {
     "average": 0.98, "cooldown": 1.0, "optimizer": "muon", "excitation": True, "frame_weight": 1.0,
     "spike_weight": 0.01, "spike_limit": 15.0,
 }  # fmt: skip
-# With norms after the residual blocks the network for many styles painted a green patch into the
-# flattest area of every picture, which held four fifths of the variance of the last features.
-# Without them the patches shrink; those of Udnie alone shrank less, and its objective rose.
+# With norms after the residual blocks the network for many styles painted green patches into flat
+# areas, which held most of the variance of the last features. Without these norms the patches
+# shrank; those of Udnie alone shrank less, and its objective rose.
 LOOSE: dict[str, Any] = {"loose": True, "spike_weight": 0.05, "spike_limit": 10.0}
 ADVERSARIAL: dict[str, Any] = {
     "load_size": 144, "size": 128, "width": 24, "precision": "bf16", "average": 0.998,

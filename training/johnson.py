@@ -131,7 +131,7 @@ class PerceptualRecipe(Recipe):
         bool,
         Field(
             description="No normalisation after the residual blocks; the papers have it, and a "
-            "long training paints patches into flat areas to steer it."
+            "long training can paint patches into flat areas to steer it."
         ),
     ] = False
 

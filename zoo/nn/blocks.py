@@ -119,7 +119,7 @@ class StyleNorm(nn.Module):
         channels: Of the features.
         styles: How many styles there are.
         shift: Whether there is one.
-        excitation: Whether scale and shift also depend on the picture.
+        excitation: Whether scale and shift also depend on what was normalised away.
         normalise: Whether features are normalised before; else scale and shift are all.
     """
 
@@ -135,7 +135,7 @@ class StyleNorm(nn.Module):
         self.normalise = normalise
         self.weight = nn.Parameter(torch.ones(styles, channels))
         self.bias = nn.Parameter(torch.zeros(styles, channels)) if shift else None
-        self.excitation = Excitation(channels, shift) if excitation else None
+        self.excitation = Excitation(channels, shift) if excitation and normalise else None
 
     def forward(self, features: Tensor, mix: Tensor) -> Tensor:
         """Map ``(B, C, H, W)``; ``mix`` is ``(B, styles)`` or ``(1, styles)``, each row's sum 1."""
@@ -175,9 +175,9 @@ class Transform(nn.Module):
             see :class:`Excitation`. No published network does so; without it a network cannot know
             how much of its style a photo still lacks.
         loose: Whether the layers after the residual blocks scale and shift without normalising.
-            Every published network normalises there, and a long training then paints a patch into
-            flat areas: it holds nearly all of the variance of the last features, and whoever
-            sets it sets the contrast of all the rest (Karras et al., arXiv:1912.04958, section 2).
+            Every published network normalises there, and a long training can then paint a patch
+            into flat areas: it holds most of the variance of the last features, and whoever sets
+            it sets the contrast of all the rest (Karras et al., arXiv:1912.04958, section 2).
     """
 
     def __init__(
@@ -206,10 +206,7 @@ class Transform(nn.Module):
         )
         self.up = nn.ModuleList([larger(4 * w, 2 * w, bias=False), larger(2 * w, w, bias=False)])
         self.up_norms = nn.ModuleList(
-            [
-                StyleNorm(c, styles, excitation=excitation and not loose, normalise=not loose)
-                for c in (2 * w, w)
-            ]
+            [StyleNorm(c, styles, excitation=excitation, normalise=not loose) for c in (2 * w, w)]
         )
         self.last = padded(w, 3, 9)
 
