@@ -69,8 +69,6 @@ class Sheet {
 
   /* Lay a picture under the paint. Another one than before takes the paint away. */
   async show(address) {
-    this.section.querySelector('.sz-absent').hidden = Boolean(address);
-    this.section.querySelector('.sz-sheet').hidden = !address;
     if (address === this.address) return;
     this.address = address;
     if (address) {
@@ -85,6 +83,9 @@ class Sheet {
     this.clear();
     this.before = [];
     this.ready();
+    /* Only now can it be painted on. */
+    this.section.querySelector('.sz-absent').hidden = Boolean(address);
+    this.section.querySelector('.sz-sheet').hidden = !address;
   }
 
   clear() { this.ink.clearRect(0, 0, this.canvas.width, this.canvas.height); }

@@ -145,7 +145,7 @@ def sheet(side: str) -> str:
 
 
 def choose(visitor: Visit, color: str) -> None:
-    visitor.page.check(f"#{NAME}-board dialog input[value='{CODES[color]}']", force=True)
+    visitor.page.check(f"#{NAME}-board dialog input[value='{CODES[color]}']")
 
 
 def stroke(visitor: Visit, side: str, color: str) -> None:
@@ -256,6 +256,18 @@ def test_strokes_can_be_undone_and_absent_pictures_are_named(
     open_board(visitor)
     page.wait_for_selector(sheet("content"), state="visible")
     assert not visitor.troubles
+
+
+@pytest.mark.browser
+def test_the_colors_stay_where_they_are_when_the_pictures_come(visit: Visits, site: str) -> None:
+    visitor = visit(at=site).go(QUICK, first=f"#{NAME}-go")
+    page = visitor.page
+    open_board(visitor)
+    page.wait_for_selector(sheet("style"), state="visible")
+    colors = page.locator(f"#{NAME}-board dialog fieldset")
+    after = colors.bounding_box()
+    page.evaluate("document.querySelectorAll('.sz-sheet').forEach((one) => { one.hidden = true; })")
+    assert colors.bounding_box() == after
 
 
 @pytest.mark.browser
