@@ -25,7 +25,17 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from pickle import PickleError
 from types import FrameType
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
+from typing import (
+    Any,
+    ClassVar,
+    Generic,
+    Literal,
+    Protocol,
+    TypeVar,
+    cast,
+    get_origin,
+    get_type_hints,
+)
 
 import torch
 from accelerate import Accelerator  # type: ignore[import-untyped]
@@ -121,7 +131,7 @@ class Trainer(ABC, Generic[R]):
     def build(self, method: M) -> M:
         """Put ``method`` on the device and make its averaged copy.
 
-        Raises CheckpointError when the recipe starts from a checkpoint of another shape.
+        Raises CheckpointError when the recipe starts from a checkpoint that does not fit.
         """
         if self.recipe.start_from:
             start(method, self.recipe.start_from)
@@ -463,11 +473,32 @@ def start(method: Method, folder: Path) -> None:
     """
     fresh = {k: v for k, v in method.state_dict().items() if ".excitation." in k}
     try:
+        if differing := _differing(method, checkpoint.read_config(folder)):
+            raise ValueError(f"it was made with other settings ({', '.join(differing)})")
         method.load_state_dict(fresh | load_file(folder / checkpoint.WEIGHTS))
-    except (OSError, RuntimeError, SafetensorError) as error:
+    except (CheckpointError, OSError, RuntimeError, ValueError, SafetensorError) as error:
         raise CheckpointError(
             "Training cannot start from {folder}: {reason}", folder=folder, reason=error
         ) from error
+
+
+def _differing(method: Method, found: dict[str, Any]) -> list[str]:
+    """Switches that give weights another meaning and not another shape; labels may differ."""
+    if found["method"] != method.name:
+        return [f"method: {found['method']}, now {method.name}"]
+    kinds = get_type_hints(type(method.config))
+    switches = [name for name, kind in kinds.items() if kind is bool or get_origin(kind) is Literal]
+    pairs = {
+        # A field that is newer than the checkpoint had no other value than its default then.
+        name: (found["config"].get(name, getattr(type(method.config), name)), now)
+        for name, now in plain(method.config).items()
+        if name in switches
+    }
+    return [
+        f"{name}: {before}, now {now}"
+        for name, (before, now) in pairs.items()
+        if before != now and not (name == "excitation" and now)
+    ]
 
 
 def plain(settings: Any) -> dict[str, Any]:

@@ -313,9 +313,14 @@ def test_training_starts_from_a_checkpoint_that_fits(
     started = trainer_of("johnson", recipe, run_in(tmp_path / "b")).method.state_dict()
     assert all(torch.equal(started[name], value.float()) for name, value in stored.items())
     assert started.keys() > stored.keys()
-    with pytest.raises(CheckpointError, match="cannot start"):
-        trainer_of(
-            "johnson",
-            recipe_of("johnson", photos, paintings, start_from=made, width=8),
-            run_in(tmp_path / "c"),
-        )
+    for other, reason in (
+        ({"width": 8}, "size mismatch"),
+        ({"loose": True}, "loose: False, now True"),
+        ({"published": True}, "published: False, now True"),
+    ):
+        recipe = recipe_of("johnson", photos, paintings, start_from=made, **other)
+        with pytest.raises(CheckpointError, match=f"(?s)cannot start from .*{reason}"):
+            trainer_of("johnson", recipe, run_in(tmp_path / "c"))
+    recipe = recipe_of("many_styles", photos, paintings, start_from=made)
+    with pytest.raises(CheckpointError, match="method: johnson, now many_styles"):
+        trainer_of("many_styles", recipe, run_in(tmp_path / "c"))
