@@ -291,7 +291,9 @@ JOBS: tuple[Job, ...] = (
         STYLES,
         12_000,
         (FEW_OUTLINES, PATCHES),
-        **STRONG | LOOSE | {"lr": 7e-4, "width": 24, "checkerboard_weight": 0.005},
+        **STRONG
+        | LOOSE
+        | {"width": 24, "checkerboard_weight": 0.005, "frame_weight": 0.5},
     ),
     _many_styles(
         "many-styles-camera",
