@@ -486,19 +486,15 @@ def _differing(method: Method, found: dict[str, Any]) -> list[str]:
     """Switches that give weights another meaning and not another shape; labels may differ."""
     if found["method"] != method.name:
         return [f"method: {found['method']}, now {method.name}"]
-    kinds = get_type_hints(type(method.config))
-    switches = [name for name, kind in kinds.items() if kind is bool or get_origin(kind) is Literal]
-    pairs = {
+    differing = []
+    for name, kind in get_type_hints(type(method.config)).items():
+        now = getattr(method.config, name)
         # A field that is newer than the checkpoint had no other value than its default then.
-        name: (found["config"].get(name, getattr(type(method.config), name)), now)
-        for name, now in plain(method.config).items()
-        if name in switches
-    }
-    return [
-        f"{name}: {before}, now {now}"
-        for name, (before, now) in pairs.items()
-        if before != now and not (name == "excitation" and now)
-    ]
+        before = found["config"].get(name, getattr(type(method.config), name))
+        switch = kind is bool or get_origin(kind) is Literal
+        if switch and before != now and not (name == "excitation" and now):
+            differing.append(f"{name}: {before}, now {now}")
+    return differing
 
 
 def plain(settings: Any) -> dict[str, Any]:

@@ -76,8 +76,8 @@ class Excitation(nn.Module):
 
     Squeeze and excitation (Hu, Shen & Sun, arXiv:1709.01507): the mean and the deviation of every
     channel go through a small network that looks at the picture as a whole. It begins with no
-    effect, so weights from before it stay what they were. In the networks that ship its units are
-    off for every picture, or on for every picture: there it is a constant.
+    effect, so weights from before it stay what they were. In the networks that ship nearly
+    all of its units are off for every picture.
 
     Args:
         channels: Of the features.
