@@ -121,7 +121,7 @@ BY_HEART: dict[str, Any] = SHORT | {
 # hardly more than that comes back.
 STRONG: dict[str, Any] = {
     "style_weight": 80.0, "load_size": 192, "size": 176, "batch_size": 3, "lr": 5e-4,
-    "average": 0.98, "cooldown": 1.0, "optimizer": "muon", "excitation": True, "frame_weight": 1.0,
+    "average": 0.98, "cooldown": 1.0, "optimizer": "muon", "frame_weight": 1.0,
     "spike_weight": 0.01, "spike_limit": 15.0,
 }  # fmt: skip
 # With norms after the residual blocks the network for many styles painted green patches into flat

@@ -120,13 +120,6 @@ class PerceptualRecipe(Recipe):
     published: Annotated[
         bool, Field(description="The network as published, with its frame and checkerboard.")
     ] = False
-    excitation: Annotated[
-        bool,
-        Field(
-            description="Norms that depend on the photo as a whole; the papers have none, and "
-            "cannot tell how much of the style a photo still lacks."
-        ),
-    ] = False
     loose: Annotated[
         bool,
         Field(
@@ -268,9 +261,6 @@ class JohnsonTrainer(PerceptualTrainer[JohnsonRecipe]):
             color=self.colors[0],
             contrast=self.contrasts[0],
             published=recipe.published,
-            # Differs from the paper, where the recipe asks for it: norms depend on the photo as a
-            # whole (squeeze and excitation, arXiv:1709.01507).
-            excitation=recipe.excitation,
             # Differs from the paper, where the recipe asks for it: the layers after the residual
             # blocks do not normalise, and patches that set the norms there have nothing to set.
             loose=recipe.loose,

@@ -467,15 +467,12 @@ def resume(trainer: Trainer[R]) -> float:
 def start(method: Method, folder: Path) -> None:
     """Give ``method`` the weights of the checkpoint in ``folder``.
 
-    Excitations that it does not have stay without effect, as they begin.
-
     Raises CheckpointError when there is none or it does not fit.
     """
-    fresh = {k: v for k, v in method.state_dict().items() if ".excitation." in k}
     try:
         if differing := _differing(method, checkpoint.read_config(folder)):
             raise ValueError(f"it was made with other settings ({', '.join(differing)})")
-        method.load_state_dict(fresh | load_file(folder / checkpoint.WEIGHTS))
+        method.load_state_dict(load_file(folder / checkpoint.WEIGHTS))
     except (CheckpointError, OSError, RuntimeError, ValueError, SafetensorError) as error:
         raise CheckpointError(
             "Training cannot start from {folder}: {reason}", folder=folder, reason=error
@@ -492,7 +489,7 @@ def _differing(method: Method, found: dict[str, Any]) -> list[str]:
         # A field that is newer than the checkpoint had no other value than its default then.
         before = found["config"].get(name, getattr(type(method.config), name))
         switch = kind is bool or get_origin(kind) is Literal
-        if switch and before != now and not (name == "excitation" and now):
+        if switch and before != now:
             differing.append(f"{name}: {before}, now {now}")
     return differing
 

@@ -51,7 +51,6 @@ class ManyStylesTrainer(PerceptualTrainer[ManyStylesRecipe]):
                 contrasts=self.contrasts,
                 width=recipe.width,
                 published=recipe.published,
-                excitation=recipe.excitation,
                 loose=recipe.loose,
             )
             method = ManyStyles(config)

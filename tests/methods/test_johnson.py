@@ -26,19 +26,6 @@ def test_style_norm_is_instance_norm_of_the_mixed_style() -> None:
 
 
 @torch.no_grad()
-def test_an_excitation_begins_without_effect_and_then_looks_at_each_picture_alone() -> None:
-    norm = StyleNorm(6, excitation=True)
-    assert norm.excitation is not None
-    features, mix = torch.randn(2, 6, 5, 7) + torch.randn(2, 6, 1, 1), torch.ones(1, 1)
-    before = norm(features, mix)
-    torch.testing.assert_close(before, F.instance_norm(features))
-    norm.excitation.excite.weight.normal_()
-    after = norm(features, mix)
-    assert not torch.allclose(after, before, atol=0.1)
-    torch.testing.assert_close(after[:1], norm(features[:1], mix))
-
-
-@torch.no_grad()
 def test_a_patch_sets_the_contrast_of_all_the_rest_but_where_nothing_normalises() -> None:
     features, mix = torch.randn(1, 6, 12, 12), torch.ones(1, 1)
     patched = features.clone()

@@ -30,7 +30,6 @@ NAMES: dict[str, tuple[str, dict[str, Any]]] = {
             "objective": "gatys",
             "frame_weight": 0.1,
             "spike_weight": 0.1,
-            "excitation": True,
             "loose": True,
         },
     ),

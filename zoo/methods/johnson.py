@@ -25,7 +25,6 @@ class JohnsonConfig:
         contrast: Deviation of its luma, likewise.
         published: The network as published, with its frame and checkerboard.
         bounded: Whether a tanh holds results to what pixels can be; else they are cut off.
-        excitation: Whether the norms depend on the photo as a whole; the paper's do not.
         loose: Whether the layers after the residual blocks go without normalisation, see
             :class:`Transform`; the paper's have it.
     """
@@ -36,7 +35,6 @@ class JohnsonConfig:
     contrast: float = 0.25
     published: bool = False
     bounded: bool = True
-    excitation: bool = False
     loose: bool = False
 
 
@@ -64,7 +62,6 @@ class Johnson(Method):
             1,
             config.published,
             config.bounded,
-            config.excitation,
             config.loose,
         )
 

@@ -29,7 +29,6 @@ class ManyStylesConfig:
         width: Channels of the first layer; 32 in the paper.
         published: Transposed convolutions and zero padding as in :class:`Transform`; this paper
             itself resizes and reflects, as the default does.
-        excitation: Whether the norms depend on the photo as a whole; the paper's do not.
         loose: Whether the layers after the residual blocks go without normalisation, see
             :class:`Transform`; the paper's have it.
     """
@@ -39,7 +38,6 @@ class ManyStylesConfig:
     contrasts: tuple[float, ...] = (0.25,)
     width: int = 32
     published: bool = False
-    excitation: bool = False
     loose: bool = False
 
 
@@ -66,7 +64,6 @@ class ManyStyles(Method):
             config.width,
             len(config.styles),
             config.published,
-            excitation=config.excitation,
             loose=config.loose,
         )
 

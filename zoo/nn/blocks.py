@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.nn import folded
-from zoo.nn.stats import moments
 from zoo.nn.vgg import CONVS_PER_STAGE, VGG19
 
 SLOPE = 0.1  # least share of a gradient that passes the last layer's tanh
@@ -71,44 +70,6 @@ def instance_norm(
     return made.contiguous(memory_format=torch.channels_last)
 
 
-class Excitation(nn.Module):
-    """Let what a normalisation takes away from a picture steer its scale and shift.
-
-    Squeeze and excitation (Hu, Shen & Sun, arXiv:1709.01507): the mean and the deviation of every
-    channel go through a small network that looks at the picture as a whole. It begins with no
-    effect, so weights from before it stay what they were. In the networks that ship nearly
-    all of its units are off for every picture.
-
-    Args:
-        channels: Of the features.
-        shift: Whether the normalisation has one.
-    """
-
-    def __init__(self, channels: int, shift: bool = True) -> None:
-        super().__init__()
-        inner = max(8, channels // 4)
-        self.squeeze = nn.Sequential(
-            nn.LayerNorm(2 * channels), nn.Linear(2 * channels, inner), nn.ReLU()
-        )
-        self.excite = nn.Linear(inner, channels * (2 if shift else 1))
-        nn.init.zeros_(self.excite.weight)
-        nn.init.zeros_(self.excite.bias)
-        self.channels = channels
-
-    def forward(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Map ``(B, C)`` each to a factor of the scale in (0, 2) and, where there is one, a shift.
-
-        Args:
-            mean: Of the features.
-            variance: Likewise, biased.
-        """
-        seen = torch.cat([mean, 0.5 * (variance + folded.EPS).log()], 1)
-        with torch.autocast(seen.device.type, enabled=False):
-            found = self.excite(self.squeeze(seen))
-        factor = 2 * found[:, : self.channels].sigmoid()
-        return factor, found[:, self.channels :] if found.shape[1] > self.channels else None
-
-
 class StyleNorm(nn.Module):
     """Instance normalisation whose scale and shift belong to a style.
 
@@ -120,7 +81,6 @@ class StyleNorm(nn.Module):
         channels: Of the features.
         styles: How many styles there are.
         shift: Whether there is one.
-        excitation: Whether scale and shift also depend on what was normalised away.
         normalise: Whether features are normalised before; else scale and shift are all.
     """
 
@@ -129,28 +89,19 @@ class StyleNorm(nn.Module):
         channels: int,
         styles: int = 1,
         shift: bool = True,
-        excitation: bool = False,
         normalise: bool = True,
     ) -> None:
         super().__init__()
         self.normalise = normalise
         self.weight = nn.Parameter(torch.ones(styles, channels))
         self.bias = nn.Parameter(torch.zeros(styles, channels)) if shift else None
-        self.excitation = Excitation(channels, shift) if excitation and normalise else None
 
     def forward(self, features: Tensor, mix: Tensor) -> Tensor:
         """Map ``(B, C, H, W)``; ``mix`` is ``(B, styles)`` or ``(1, styles)``, each row's sum 1."""
         normed = instance_norm(features) if self.normalise else features
-        scale = mix @ self.weight
-        shift = None if self.bias is None else mix @ self.bias
-        if self.excitation is not None:
-            mean, variance = moments(features)
-            factor, more = self.excitation(mean.flatten(1), variance.flatten(1))
-            scale = scale * factor
-            shift = None if shift is None else shift + more
-        normed = normed * scale[:, :, None, None].to(normed.dtype)
-        if shift is not None:
-            normed = normed + shift[:, :, None, None].to(normed.dtype)
+        normed = normed * (mix @ self.weight)[:, :, None, None].to(normed.dtype)
+        if self.bias is not None:
+            normed = normed + (mix @ self.bias)[:, :, None, None].to(normed.dtype)
         # The normalisation forgets the layout that the next convolution is fastest in.
         return normed.contiguous(memory_format=torch.channels_last)
 
@@ -158,7 +109,7 @@ class StyleNorm(nn.Module):
         """Scale and shift for ``mix`` ``(1, styles)``."""
         scale = mix @ self.weight
         shift = torch.zeros_like(scale) if self.bias is None else mix @ self.bias
-        return folded.Affine.of(scale, shift, self.excitation, self.normalise)
+        return folded.Affine.of(scale, shift, self.normalise)
 
 
 class Transform(nn.Module):
@@ -172,9 +123,6 @@ class Transform(nn.Module):
             results with streaks and cover them with a checkerboard; by default every
             convolution reflects and features are resized before they are convolved.
         bounded: Whether a tanh follows the last layer.
-        excitation: Whether the norms from the residual blocks on depend on the photo as a whole,
-            see :class:`Excitation`. No published network does so; without it a network cannot know
-            how much of its style a photo still lacks.
         loose: Whether the layers after the residual blocks scale and shift without normalising.
             Every published network normalises there, and a long training can then paint a patch
             into flat areas: it holds most of the variance of the last features, and whoever sets
@@ -187,7 +135,6 @@ class Transform(nn.Module):
         styles: int = 1,
         published: bool = False,
         bounded: bool = True,
-        excitation: bool = False,
         loose: bool = False,
     ) -> None:
         super().__init__()
@@ -203,11 +150,11 @@ class Transform(nn.Module):
         # Where convolutions reflect, a shift at the end of a block survives until the next
         # normalisation only, so it would do nothing but drift.
         self.block_norms = nn.ModuleList(
-            [StyleNorm(4 * w, styles, published or i % 2 == 0, excitation) for i in range(10)]
+            [StyleNorm(4 * w, styles, published or i % 2 == 0) for i in range(10)]
         )
         self.up = nn.ModuleList([larger(4 * w, 2 * w, bias=False), larger(2 * w, w, bias=False)])
         self.up_norms = nn.ModuleList(
-            [StyleNorm(c, styles, excitation=excitation, normalise=not loose) for c in (2 * w, w)]
+            [StyleNorm(c, styles, normalise=not loose) for c in (2 * w, w)]
         )
         self.last = padded(w, 3, 9)
 

@@ -12,7 +12,6 @@ of the double sees, only 2×2 are different ones.
 All of this is algebra, so results differ from those of the network itself by rounding alone.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -24,41 +23,23 @@ from zoo.nn.stats import moments
 EPS = 1e-5  # of the instance normalisation
 
 
-Excitation = Callable[[Tensor, Tensor], tuple[Tensor, Tensor | None]]
-
-
 class Affine(NamedTuple):
     """A style's scale and shift for one normalisation, ``(C,)`` each, and the scale's sign.
 
-    Where there is an excitation, see :class:`zoo.nn.blocks.Excitation`, they depend on the picture.
     Without ``normalise`` scale and shift are all.
     """
 
     scale: Tensor
     shift: Tensor
     sign: Tensor
-    excitation: Excitation | None = None
     normalise: bool = True
 
     @classmethod
-    def of(
-        cls,
-        scale: Tensor,
-        shift: Tensor,
-        excitation: Excitation | None = None,
-        normalise: bool = True,
-    ) -> "Affine":
+    def of(cls, scale: Tensor, shift: Tensor, normalise: bool = True) -> "Affine":
         """Of rows ``(1, C)``."""
         sign = torch.where(scale[0] < 0, -1.0, 1.0)
         # b/a needs a number
-        return cls(scale[0].abs().clamp(min=1e-12), shift[0], sign, excitation, normalise)
-
-    def at(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
-        """Scale and shift of features with these statistics, ``(C,)`` each; signs are folded in."""
-        if self.excitation is None:
-            return self.scale, self.shift
-        factor, more = self.excitation((self.sign * mean)[None], variance[None])
-        return self.scale * factor[0], self.shift if more is None else self.shift + more[0]
+        return cls(scale[0].abs().clamp(min=1e-12), shift[0], sign, normalise)
 
 
 def activate(x: Tensor, affine: Affine, border: int) -> tuple[Tensor, Tensor]:
@@ -70,9 +51,8 @@ def activate(x: Tensor, affine: Affine, border: int) -> tuple[Tensor, Tensor]:
     """
     if affine.normalise:
         mean, variance = (value.view(-1) for value in moments(x))
-        scale, shift = affine.at(mean, variance)
-        scale = scale * (variance + EPS).rsqrt()
-        zero = mean - shift / scale
+        scale = affine.scale * (variance + EPS).rsqrt()
+        zero = mean - affine.shift / scale
     else:
         scale, zero = affine.scale, -affine.shift / affine.scale
     whole, inner = bordered(x, border, x.dtype)
@@ -210,8 +190,7 @@ def run(layers: Layers, images: Tensor, precision: torch.dtype) -> Tensor:
         y, scale = activate(found, affine, 1)
         found = convolve(reflect(y, 1), second.weight, scale, last_affine.sign)
         mean, variance = (value.view(-1) for value in moments(found))
-        scale, _ = last_affine.at(mean, variance)
-        factor = scale * (variance + EPS).rsqrt()
+        factor = last_affine.scale * (variance + EPS).rsqrt()
         stream.addcmul_(found, factor[:, None, None]).sub_((mean * factor)[:, None, None])
     x, inner = bordered(stream, 1, torch.float32)
     inner.copy_(stream)
