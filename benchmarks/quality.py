@@ -7,15 +7,17 @@ yardstick: the objective that they were trained on, beside that of an optimisati
 objective after 50 steps of L-BFGS from the photo. Its Gram matrices are those of the style pictures
 at the size that the recipe trained with, whatever the size of the photos. The optimisation is the
 textbook's L-BFGS on pixels, as in the published code; our own Gatys, which gets further in as many
-steps, is measured with --ours.
+steps, is measured with --ours. With --known what an optimisation came to is kept in a file: it does
+not depend on the network, and is nearly all of the time.
 Networks for any style (AdaIN, style-swap) are measured by
 the style loss of their results as a share of the untouched photo's, and by the distance from the
 photo at relu4_2. The faults of `training.faults` are measured for both. The JSON is what
 `python -m training.publish --metrics` takes.
 """
 
+import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import mean
@@ -29,6 +31,7 @@ from training import faults
 from training.data import pictures_in
 from zoo import checkpoint, images
 from zoo.card import Metric
+from zoo.files import write_atomic
 from zoo.method import Method
 from zoo.methods.gatys import Objective, optimise
 from zoo.methods.many_styles import ManyStyles
@@ -69,6 +72,7 @@ def by_heart(
     *,
     style_weight: float = 1000.0,
     ours: bool = False,
+    known: MutableMapping[str, float] | None = None,
 ) -> dict[str, float]:
     """Gatys objective of the results, of 50 steps of optimisation, and of the photos themselves.
 
@@ -78,23 +82,37 @@ def by_heart(
         styles: The pictures that the network knows by heart.
         style_weight: Of the objective; 1000 is that of Gatys et al.
         ours: Also measure the optimisation in the coordinates of :class:`gatys.Basis`.
+        known: What optimisations came to, by :func:`name_of`; new ones are added.
     """
     sums: dict[str, list[float]] = {"network": [], "optimised": [], "ours": [], "untouched": []}
+    known = {} if known is None else known
     encoder = vgg19(device=photos[0].device)
     for number, photo in enumerate(photos):
         which = number % len(styles)
         objective = Objective(encoder, photo, [(styles[which], 1.0)], style_weight=style_weight)
-        pictures = {
-            "untouched": photo,
-            "network": repaint(photo, which),
-            "optimised": textbook(photo, objective)[STEPS],
-        }
+        pictures = {"untouched": photo, "network": repaint(photo, which)}
+        asked = name_of(photo, styles[which], style_weight)
+        if asked not in known:
+            with torch.no_grad():
+                known[asked] = float(objective(textbook(photo, objective)[STEPS]))
+        sums["optimised"].append(known[asked])
         if ours:
             *_, pictures["ours"] = optimise(photo, objective, STEPS, "lbfgs")
         with torch.no_grad():
             for name, picture in pictures.items():
                 sums[name].append(float(objective(picture)))
     return {name: mean(values) for name, values in sums.items() if values}
+
+
+def name_of(photo: Tensor, style: Tensor, style_weight: float) -> str:
+    """What an optimisation depends on, as a digest: its pictures, its weight, and who computes."""
+    made = hashlib.sha256(
+        repr((STEPS, style_weight, photo.shape, style.shape, photo.device.type)).encode()
+        + torch.__version__.encode()
+    )
+    for picture in (photo, style):
+        made.update(picture.cpu().numpy().tobytes())
+    return made.hexdigest()
 
 
 def textbook(
@@ -182,6 +200,11 @@ def trained_with(folder: Path) -> dict[str, Any]:
 @click.option("--count", default=20, show_default=True, help="Photos.")
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--ours", is_flag=True, help="Measure our own Gatys as well.")
+@click.option(
+    "--known",
+    type=click.Path(path_type=Path),
+    help="A file of what optimisations came to; what is missing there is added.",
+)
 @click.option("--out", type=click.Path(path_type=Path))
 def main(
     folder: Path,
@@ -191,14 +214,15 @@ def main(
     count: int,
     device: str,
     ours: bool,
+    known: Path | None,
     out: Path | None,
 ) -> None:
     """Measure the checkpoint in FOLDER."""
     method = checkpoint.load(folder).to(device)
     names = getattr(method.config, "styles", None) or (getattr(method.config, "style", ""),)
-    known = {path.stem: path for path in pictures_in(styles)}
+    named = {path.stem: path for path in pictures_in(styles)}
     heart = any(names)
-    paths = [known[name] for name in names] if heart else list(known.values())
+    paths = [named[name] for name in names] if heart else list(named.values())
     pictures = [load(path, size).to(device) for path in pictures_in(photos)[:count]]
     recipe = trained_with(folder)
     style_size = int(recipe.get("style_size", size)) if heart else size
@@ -213,7 +237,12 @@ def main(
     metrics = []
     if heart:
         weight = float(recipe.get("style_weight", 1000))
-        values = by_heart(repaint, pictures, style_pictures, style_weight=weight, ours=ours)
+        found = json.loads(known.read_text()) if known and known.is_file() else {}
+        values = by_heart(
+            repaint, pictures, style_pictures, style_weight=weight, ours=ours, known=found
+        )
+        if known:
+            write_atomic(known, json.dumps(found, indent=1).encode())
         layers = "VGG-19 relu4_2 and Gram relu1_1 to 5_1, {weight}, styles at {size} px"
         features = layers.format(weight=f"style weight {weight:g}", size=style_size)
         # A share compares across weights, which objectives do not.

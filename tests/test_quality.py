@@ -43,6 +43,28 @@ def test_a_network_that_does_nothing_has_the_objective_of_the_photo() -> None:
     assert "ours" not in lighter
 
 
+def test_an_optimisation_that_is_known_is_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    photos, styles = ([torch.rand(1, 3, 32, 32)] for _ in range(2))
+    known: dict[str, float] = {}
+    first = by_heart(lambda photo, _: photo, photos, styles, known=known)
+    assert list(known.values()) == [first["optimised"]]
+    monkeypatch.setattr("benchmarks.quality.textbook", None)
+    again = by_heart(lambda photo, _: 0.9 * photo, photos, styles, known=known)
+    assert again["optimised"] == first["optimised"]
+    assert again["network"] != first["network"]
+    for others in (
+        {"photos": [1 - photos[0]]},
+        {"styles": [1 - styles[0]]},
+        {"style_weight": 20.0},
+    ):
+        with pytest.raises(TypeError):  # it would have to be made
+            by_heart(
+                lambda photo, _: photo,
+                **({"photos": photos, "styles": styles, "known": known} | others),
+            )
+
+
 def test_styles_have_the_size_that_was_trained_with(tmp_path: Path) -> None:
     noise = np.random.default_rng(0)
     for name, side in (("photos/one", 64), ("styles/waves", 120)):
@@ -54,9 +76,13 @@ def test_styles_have_the_size_that_was_trained_with(tmp_path: Path) -> None:
     (folder / "recipe.json").write_text(json.dumps({"style_weight": 20.0, "style_size": 90}))
     words = ["--photos", str(tmp_path / "photos"), "--styles", str(tmp_path / "styles")]
     out = tmp_path / "quality.json"
-    done = CliRunner().invoke(main, [str(folder), *words, "--size", "64", "--out", str(out)])
+    words += ["--size", "64", "--known", str(tmp_path / "known.json"), "--out", str(out)]
+    done = CliRunner().invoke(main, [str(folder), *words])
     assert done.exit_code == 0, done.output
     told = {metric["name"]: metric for metric in json.loads(out.read_text())}
+    assert list(json.loads((tmp_path / "known.json").read_text()).values()) == [
+        pytest.approx(told["Gatys objective of 50 L-BFGS steps on pixels"]["value"], rel=1e-3)
+    ]
     untouched = told["Gatys objective of the photo"]
     assert untouched["features"].endswith("style weight 20, styles at 90 px")
     assert "20" not in told[YARDSTICK]["features"]  # it compares with those of other weights

@@ -47,6 +47,7 @@ log = logging.getLogger(__name__)
 EXAMPLES = Path("space/examples")
 SETTLED = "settled.json"  # in a run: the step at which it was last measured
 QUALITY = "quality.json"
+KNOWN = "optimised.json"  # beside the runs: what those have in common that are judged by Gatys
 KEPT = "kept the earlier one"
 # What decides whether weights fit.
 SHAPE = ("width", "blocks", "convs_per_block", "skip", "norm", "loose")
@@ -138,6 +139,8 @@ def judge(session: Session, job: Job, folder: Path, out: Path) -> list[Metric]:
     ]
     gpu = session.device != "cpu" and torch.cuda.is_available()
     device = ["--device", "cuda" if gpu else "cpu"]
+    if job.judge == "quality":
+        options += ["--known", str(session.work / KNOWN)]
     command = [sys.executable, "-m", f"benchmarks.{job.judge}", str(folder), *options, *device]
     done = subprocess.run([*command, "--out", str(out)], check=False)
     if done.returncode:
