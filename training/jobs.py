@@ -313,8 +313,9 @@ JOBS: tuple[Job, ...] = (
         data={"photos": "photos", "paintings": "paintings"},
         flags={
             "load_size": 256, "size": 160, "batch_size": 4, "width": 32, "precision": "bf16",
-            "lr": 3e-4, "warmup": 150, "style_weight": 2.0, "pixel_weight": 10.0, "lr_decay": 0.0,
-            "cooldown": 0.5, "clip": 20.0, "average": 0.995, "checkerboard_weight": 2.0,
+            "lr": 3e-4, "warmup": 150, "style_weight": 3.0, "pixel_weight": 10.0, "lr_decay": 0.0,
+            "cooldown": 1.0, "clip": 20.0, "average": 0.98, "checkerboard_weight": 2.0,
+            "optimizer": "muon",
         },
         steps=6000,
         limits=("Faces and fine lines lose detail; use a lower strength for portraits.",),
