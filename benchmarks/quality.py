@@ -93,8 +93,9 @@ def by_heart(
         pictures = {"untouched": photo, "network": repaint(photo, which)}
         asked = name_of(photo, styles[which], style_weight)
         if asked not in known:
+            optimised = textbook(photo, objective)[STEPS]
             with torch.no_grad():
-                known[asked] = float(objective(textbook(photo, objective)[STEPS]))
+                known[asked] = float(objective(optimised))
         sums["optimised"].append(known[asked])
         if ours:
             *_, pictures["ours"] = optimise(photo, objective, STEPS, "lbfgs")
