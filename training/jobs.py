@@ -324,10 +324,10 @@ JOBS: tuple[Job, ...] = (
         name="style-swap",
         recipe="style_swap",
         data={"photos": "photos", "paintings": "paintings"},
-        flags=SHORT
-        | {
-            "load_size": 256, "size": 128, "batch_size": 2, "width": 32, "lr_decay": 0.0,
-            "cooldown": 0.25, "clip": 5.0, "average": 0.998, "pixel_weight": 10.0,
+        flags={
+            "load_size": 256, "size": 128, "batch_size": 2, "width": 32, "precision": "bf16",
+            "lr": 3e-4, "lr_decay": 0.0, "cooldown": 1.0, "clip": 5.0, "average": 0.98,
+            "pixel_weight": 10.0, "optimizer": "muon",
         },
         steps=6000,
         **ANY_STYLE,
