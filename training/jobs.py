@@ -294,7 +294,7 @@ JOBS: tuple[Job, ...] = (
         (FEW_OUTLINES, PATCHES),
         **STRONG
         | LOOSE
-        | {"width": 24, "checkerboard_weight": 0.005, "frame_weight": 0.25, "lr": 4e-4},
+        | {"width": 24, "checkerboard_weight": 0.005, "frame_weight": 0.25},
     ),
     # Began as the network above, narrowed: `training.narrow`, then 2500 steps on crops of 160.
     _many_styles(
