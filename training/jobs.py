@@ -210,6 +210,7 @@ FEW_OUTLINES = (
     "colours; a lower strength keeps more."
 )
 
+SMOOTH = "Large areas without any detail, such as a black helmet, get one colour and no strokes."
 PATCHES = "In flat or dark areas there can be a patch of another colour, mostly green."
 
 
@@ -292,7 +293,7 @@ JOBS: tuple[Job, ...] = (
         "many-styles",
         STYLES,
         12_000,
-        (FEW_OUTLINES,),
+        (FEW_OUTLINES, SMOOTH),
         **STRONG
         | LOOSE
         | {"width": 22, "checkerboard_weight": 0.005, "frame_weight": 0.25, "lr": 4e-4},
@@ -302,7 +303,7 @@ JOBS: tuple[Job, ...] = (
         "many-styles-camera",
         CAMERA_STYLES,
         8000,
-        (FEW_OUTLINES,),
+        (FEW_OUTLINES, SMOOTH),
         **STRONG
         | LOOSE
         | {"width": 8, "checkerboard_weight": 0.005, "frame_weight": 0.25, "lr": 4e-4},
