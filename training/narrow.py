@@ -37,15 +37,13 @@ RIDGE = 1e-3  # of the mean power of inputs: no weight explodes where two channe
 
 
 class Seen(NamedTuple):
-    """What a convolution met: a sample of its inputs and outputs.
+    """What a convolution met.
 
     Args:
-        patches: What it multiplied its weights with, ``(B, PLACES, inputs * k * k)``.
-        made: What it made of that, ``(B, PLACES, outputs)``.
+        made: What it made at :func:`places`, ``(B, PLACES, outputs)``.
         power: Mean square of each input, ``(inputs,)``.
     """
 
-    patches: Tensor
     made: Tensor
     power: Tensor
 
@@ -57,21 +55,31 @@ def layers(network: Transform) -> list[tuple[nn.Conv2d, StyleNorm | None]]:
     return cast(list[tuple[nn.Conv2d, StyleNorm | None]], list(zip(convs, norms, strict=True)))
 
 
-def watch(network: Transform, which: Sequence[int], photos: Tensor, mix: Tensor) -> list[Seen]:
-    """What the convolutions of numbers ``which`` see when ``network`` repaints ``photos``."""
+def places(sides: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Rows and columns of a sample of what a convolution makes, the same ones for any width."""
+    generator = torch.Generator().manual_seed(0)
+    y, x = (torch.randint(side, (PLACES,), generator=generator) for side in sides)
+    return y, x
+
+
+def patches(conv: nn.Conv2d, features: Tensor) -> Tensor:
+    """What ``conv`` multiplies its weights with there, ``(B, PLACES, inputs * k * k)``."""
+    size, stride = conv.kernel_size[0], conv.stride[0]
+    padded = F.pad(features, (size // 2,) * 4, mode="reflect")
+    windows = padded.unfold(2, size, stride).unfold(3, size, stride)  # B, C, H, W, k, k
+    y, x = places(windows.shape[2:4])
+    return windows[:, :, y, x].permute(0, 2, 1, 3, 4).flatten(2)
+
+
+def watch(network: Transform, photos: Tensor, mix: Tensor) -> list[Seen]:
+    """What each convolution sees when ``network`` repaints ``photos``."""
     seen: list[Seen] = []
 
     def look(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        conv, (features,) = cast(nn.Conv2d, module), inputs
-        size, stride = conv.kernel_size[0], conv.stride[0]
-        padded = F.pad(features, (size // 2,) * 4, mode="reflect")
-        windows = padded.unfold(2, size, stride).unfold(3, size, stride)  # B, C, H, W, k, k
-        generator = torch.Generator().manual_seed(0)  # the same places for any width
-        y, x = (torch.randint(s, (PLACES,), generator=generator) for s in output.shape[2:])
-        patches = windows[:, :, y, x].permute(0, 2, 1, 3, 4).flatten(2)
-        seen.append(Seen(patches, output[:, :, y, x].mT, features.square().mean((0, 2, 3))))
+        y, x = places(output.shape[2:])
+        seen.append(Seen(output[:, :, y, x].mT, inputs[0].square().mean((0, 2, 3))))
 
-    handles = [layers(network)[number][0].register_forward_hook(look) for number in which]
+    handles = [conv.register_forward_hook(look) for conv, _ in layers(network)]
     try:
         network(photos, mix)
     finally:
@@ -111,32 +119,52 @@ def narrow_to(wide: Transform, narrow: Transform, styles: Sequence[int], photos:
     known = len(cast(StyleNorm, wide.down_norms[0]).weight)
     theirs = F.one_hot(torch.tensor(styles)[turn], known).float()
     ours = F.one_hot(turn, len(styles)).float()
-    count = len(layers(wide))
-    seen = watch(wide, range(count), photos, theirs)
+    seen = watch(wide, photos, theirs)
     kept = keep(wide, seen, narrow)
-    for number, ((conv, norm), (_, old)) in enumerate(
-        zip(layers(narrow), layers(wide), strict=True)
+    # Each layer is fitted as soon as it is come to, with what the layers before have become.
+    handles = []
+    for (conv, norm), (_, old), met, stays in zip(
+        layers(narrow), layers(wide), seen, kept[1:], strict=True
     ):
-        stays = kept[number + 1]
-        (met,) = watch(narrow, [number], photos, ours)  # with what the layers before have become
-        # A norm takes out the means of each picture; without one, a shift is fitted as well.
-        over = (1,) if old and old.normalise else (0, 1)
-        inputs, outputs = met.patches.double(), seen[number].made[..., stays].double()
-        inputs_mean, outputs_mean = (t.mean(over, keepdim=True) for t in (inputs, outputs))
-        x, y = (inputs - inputs_mean).flatten(0, 1), (outputs - outputs_mean).flatten(0, 1)
-        products = x.mT @ x
-        products.diagonal().add_(RIDGE * products.diagonal().mean())
-        weights = torch.linalg.solve(products, x.mT @ y)
-        conv.weight.copy_(weights.mT.unflatten(1, conv.weight.shape[1:]))
-        shift = (outputs_mean - inputs_mean @ weights).float()
-        if norm and old:
-            norm.weight.copy_(old.weight[styles][:, stays])
-            if norm.bias is not None and old.bias is not None:
-                norm.bias.copy_(old.bias[styles][:, stays])
-                if not norm.normalise:
-                    norm.bias.add_(norm.weight * shift[0])
-        elif conv.bias is not None:
-            conv.bias.copy_(shift.flatten())
+
+        def fit_first(
+            module: nn.Module,
+            inputs: tuple[Tensor, ...],
+            norm: StyleNorm | None = norm,
+            old: StyleNorm | None = old,
+            wanted: Tensor = met.made[..., stays],
+            stays: Tensor = stays,
+        ) -> None:
+            conv = cast(nn.Conv2d, module)
+            # A norm takes out the means of each picture; without one, a shift is fitted as well.
+            shift = fit(conv, inputs[0], wanted, (1,) if old and old.normalise else (0, 1))
+            if norm and old:
+                norm.weight.copy_(old.weight[styles][:, stays])
+                if norm.bias is not None and old.bias is not None:
+                    norm.bias.copy_(old.bias[styles][:, stays])
+                    if not norm.normalise:
+                        norm.bias.add_(norm.weight * shift[0])
+            elif conv.bias is not None:
+                conv.bias.copy_(shift.flatten())
+
+        handles.append(conv.register_forward_pre_hook(fit_first))
+    try:
+        narrow(photos, ours)
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def fit(conv: nn.Conv2d, features: Tensor, wanted: Tensor, over: tuple[int, ...]) -> Tensor:
+    """Let ``conv`` make ``wanted`` of ``features``, but for means over ``over``; returns these."""
+    inputs, outputs = patches(conv, features).double(), wanted.double()
+    inputs_mean, outputs_mean = (t.mean(over, keepdim=True) for t in (inputs, outputs))
+    x, y = (inputs - inputs_mean).flatten(0, 1), (outputs - outputs_mean).flatten(0, 1)
+    products = x.mT @ x
+    products.diagonal().add_(RIDGE * products.diagonal().mean())
+    weights = torch.linalg.solve(products, x.mT @ y)
+    conv.weight.copy_(weights.mT.unflatten(1, conv.weight.shape[1:]))
+    return (outputs_mean - inputs_mean @ weights).float()
 
 
 def narrowed(
