@@ -3,7 +3,8 @@
 import json
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +17,16 @@ from zoo.errors import ZooError
 from zoo.form import Field, Form, form_of
 
 R = TypeVar("R", bound=Recipe)
+
+
+@contextmanager
+def mistakes_told() -> Iterator[None]:
+    """End the process at a ZooError: with its one line and exit code 2 in place of a traceback."""
+    try:
+        yield
+    except ZooError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
 
 
 def main(
@@ -31,12 +42,9 @@ def main(
     recipe_form, run_form = form_of(recipe), form_of(Run)
 
     def train(**values: Any) -> None:
-        try:
+        with mistakes_told():
             settings = _check(recipe, recipe_form, values)
             fit(trainer(settings, _check(Run, run_form, values)))
-        except ZooError as error:
-            click.echo(f"Error: {error}", err=True)
-            sys.exit(2)
 
     command = click.Command(
         recipe.__module__,

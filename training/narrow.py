@@ -12,7 +12,6 @@ into flat areas are gone after narrowing by a tenth, and training goes on withou
 """
 
 import logging
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,10 +22,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from training.cli import mistakes_told
 from training.data import Stream, open_pack
 from training.recipe import Run
 from zoo import checkpoint
-from zoo.errors import InputError, ZooError
+from zoo.errors import InputError
 from zoo.methods.johnson import Johnson, JohnsonConfig
 from zoo.methods.many_styles import ManyStyles
 from zoo.nn.blocks import StyleNorm, Transform
@@ -230,7 +230,7 @@ def main(
 ) -> None:
     """Narrow the Johnson or many-styles checkpoint in FOLDER, into the new folder OUT."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
+    with mistakes_told():
         method = checkpoint.load(folder)
         if not isinstance(method, Johnson | ManyStyles):
             raise InputError(
@@ -241,9 +241,6 @@ def main(
         crops = Stream(open_pack(photos, 2 * SIZE, Run(out=out).packs), SIZE, 1, 0, 0, 1)
         small = narrowed(method, width, names, crops.crops(0, count).float().div_(255))
         checkpoint.save(small, out)
-    except ZooError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(2)
     click.echo(f"{folder.name} at width {width}: {out}")
 
 

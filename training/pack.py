@@ -1,13 +1,12 @@
 """Decode a folder of pictures into a pack: python -m training.pack DIR OUT --size 256."""
 
 import logging
-import sys
 from pathlib import Path
 
 import click
 
+from training.cli import mistakes_told
 from training.data import pack
-from zoo.errors import ZooError
 
 
 @click.command()
@@ -20,11 +19,8 @@ def main(folder: Path, out: Path, size: int) -> None:
     OUT can be given to every recipe in place of the folder, also where the pictures are not.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
+    with mistakes_told():
         made = pack(folder, out, size)
-    except ZooError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(2)
     click.echo(f"{len(made)} pictures, content {made.digest[:16]}")
 
 

@@ -15,7 +15,6 @@ import logging
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
 from importlib import import_module
@@ -27,12 +26,13 @@ import click
 from torchvision.utils import make_grid
 
 from training import halves, thumbnails
+from training.cli import mistakes_told
 from training.loop import CHECKPOINT, METRICS, RECIPE, RUN, write
 from training.recipe import Recipe
 from training.sheet import Sheet
 from zoo import card, checkpoint, images
 from zoo.card import CardFacts, DataSet, Metric
-from zoo.errors import CheckpointError, InputError, ZooError
+from zoo.errors import CheckpointError, InputError
 from zoo.files import staged
 from zoo.pipeline import VERSION
 from zoo.pretrained import facts_of
@@ -309,7 +309,7 @@ def main(
     """Write the checkpoint of RUN with its card, and push it as REPO_ID where asked to."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     folder = out or run / "published"
-    try:
+    with mistakes_told():
         publish(
             run,
             folder,
@@ -326,9 +326,6 @@ def main(
 
             commit = connect(endpoint, token=token).push(folder, repo_id, private=private)
             log.info("pushed %s at %s", repo_id, commit)
-    except ZooError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -22,10 +22,11 @@ from statistics import mean
 import click
 import torch
 
+from training.cli import mistakes_told
 from training.data import pictures_in
 from training.loop import write
 from zoo import checkpoint, images
-from zoo.errors import InputError, ZooError
+from zoo.errors import InputError
 from zoo.metrics import content_error_vgg19, style_error_vgg19
 from zoo.nn.vgg import vgg19
 
@@ -143,12 +144,9 @@ def main(
 ) -> None:
     """Try style weights; FLAGS are those of `training.johnson`."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
+    with mistakes_told():
         chosen = search(weights, flags, out, style=style, held_out=held_out, size=size, bound=bound)
         click.echo(f"{chosen.weight:g}")
-    except ZooError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ The site shows them where the style is picked; nothing else has to know of them.
 
 import io
 import logging
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,9 @@ from typing import Any
 import click
 from PIL import Image, ImageOps
 
+from training.cli import mistakes_told
 from training.loop import write
 from zoo import card, checkpoint
-from zoo.errors import ZooError
 from zoo.form import form_of
 from zoo.images import open_picture
 from zoo.method import Method
@@ -81,11 +80,8 @@ def _looks(method: Method) -> Iterator[tuple[str, dict[str, Any]]]:
 def main(folder: Path, photo: Path) -> None:
     """Give the checkpoint in FOLDER thumbnails made of PHOTO."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
+    with mistakes_told():
         log.info("wrote %s", ", ".join(make(checkpoint.load(folder), folder, photo)) or "none")
-    except ZooError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(2)
 
 
 if __name__ == "__main__":

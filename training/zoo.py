@@ -29,6 +29,7 @@ import click
 import torch
 
 from training.carry import carry
+from training.cli import mistakes_told
 from training.faults import bounds_of
 from training.jobs import JOBS, WORK, Job, Session
 from training.ledger import SHIPPED, enter, write_ledger
@@ -292,7 +293,7 @@ def main(
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     jobs = [replace(job, steps=steps or job.steps) for job in JOBS if not only or job.name in only]
     session = Session(data=data, work=work, device=device, compile=compile)
-    try:
+    with mistakes_told():
         if unknown := set(only) - {job.name for job in JOBS}:
             raise InputError(
                 "There is no checkpoint “{name}” to train; use {known}.",
@@ -305,9 +306,6 @@ def main(
             return
         for job in jobs:
             log.info("%s: %.1f MB", job.name, carry(session, job, out) / 1e6)
-    except ZooError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(2)
 
 
 if __name__ == "__main__":
