@@ -75,7 +75,7 @@ RECIPE, RUN, STATE, METRICS, SAMPLES, CHECKPOINT = (
     "checkpoint",
 )
 # What may differ between a run and its continuation without making it another run.
-MAY_CHANGE = {"steps", "cooldown"}
+MAY_CHANGE = {"steps", "cooldown", "warmup"}
 
 
 class Stateful(Protocol):

@@ -102,7 +102,10 @@ def train(session: Session, job: Job, minutes: float) -> bool:
     """
     module = import_module(f"training.{job.recipe}")
     places = {name: pictures(session, job, place) for name, place in job.data.items()}
-    settings: dict[str, Any] = {"start_from": beginning(session, job), **job.flags, **places}
+    start = beginning(session, job)
+    settings: dict[str, Any] = {"start_from": start, **job.flags, **places}
+    if start and "warmup" in settings:
+        settings["warmup"] = 0  # what ships has been through it, and would forget what came after
     recipe = recipe_in(module)(steps=job.steps, **settings)
     kinds = [k for k in vars(module).values() if isinstance(k, type) and issubclass(k, Trainer)]
     kind = [k for k in kinds if k.__module__ == module.__name__][-1]

@@ -102,11 +102,13 @@ def test_one_step_is_measured_and_ships(session: Session, monkeypatch: pytest.Mo
 
 def test_only_a_better_candidate_takes_the_place(session: Session, judged: Judged) -> None:
     place = session.shipped / "adain"
-    digests, values = [], {1: 0.5, 2: 0.6, 3: 0.4}
+    digests, warmups, values = [], [], {1: 0.5, 2: 0.6, 3: 0.4}
     for steps, value in values.items():
         judged(value)
         walk(session, [replace(TOY, steps=steps)], 5)
         digests.append(checkpoint.digest(place))
+        warmups.append(json.loads((session.run(TOY) / "recipe.json").read_text())["warmup"])
+    assert warmups == [1, 0, 0]  # what ships is not taught to give pictures back again
     assert digests[0] == digests[1] != digests[2]
     assert [e["outcome"] for e in book(session)] == ["shipped", zoo.KEPT, "shipped"]
     assert [(e["before"], e["after"]) for e in book(session)] == [
