@@ -21,7 +21,7 @@ from torch import Tensor, distributed, nn
 from torch.nn import functional as F
 
 from training.loop import Trainer
-from training.recipe import BatchSize, Cooldown, LoadSize, Recipe, Run
+from training.recipe import BatchSize, Cooldown, LoadSize, Optimizer, Recipe, Run
 from zoo.nn.translation import initialise, spectral
 
 Objective = Literal["lsgan", "hinge", "bce"]
@@ -91,6 +91,8 @@ class AdversarialRecipe(Recipe):
         ),
     ] = 0
 
+    optimizer: Optimizer = "adam"
+
     def rate(self, step: int) -> float:
         """Learning rate of the ``step``-th update, counted from 0: a pure function of the step."""
         halvings = step // self.halve_every if self.halve_every else 0
@@ -130,20 +132,25 @@ class AdversarialTrainer(Trainer[A]):
         networks: Iterable[nn.Module],
         name: str,
         *,
+        which: Optimizer = "adam",
         rate: float = 1.0,
         weight_decay: float | None = None,
         clip: float = 0.0,
     ) -> Any:
-        """Adam over all parameters of ``networks``.
+        """Adam over all parameters of ``networks``, or Muon, which takes the recipe's rate alone.
 
         Args:
             networks: Modules; a parameter that two of them share counts once.
             name: Tells the optimisers of a run apart.
+            which: Of the two; for Muon what follows has no meaning.
             rate: Multiple of the recipe's rate.
             weight_decay: Else the recipe's.
             clip: Largest norm of these gradients; 0 leaves it to the recipe.
         """
         recipe = self.recipe
+        if which == "muon":
+            # Differs from the paper, which has Adam, where the recipe asks for Muon.
+            return self.muon(nn.ModuleList(networks), name)
         parameters = list(dict.fromkeys(p for network in networks for p in network.parameters()))
         return self.adam(
             [{"params": parameters, "share": rate, "clip": clip}],
@@ -224,7 +231,7 @@ class TranslationTrainer(AdversarialTrainer[T]):
                 spectral(judge)
         self.judge_a = self.opponent(judge_a, "judge_a")
         self.judge_b = self.opponent(judge_b, "judge_b")
-        self.forgers = self.optimizer([self.method], "forgers")
+        self.forgers = self.optimizer([self.method], "forgers", which=recipe.optimizer)
         self.judges = self.optimizer([judge_a, judge_b], "judges", rate=recipe.discriminator_rate)
         self.pool_a, self.pool_b = self.pool("pool_a"), self.pool("pool_b")
 

@@ -182,7 +182,7 @@ class CartoonGANTrainer(AdversarialTrainer[CartoonGANRecipe]):
         if recipe.cycle_weight:
             self.back = self.opponent(back, "back")
         forgers = [method, back] if recipe.cycle_weight else [method]
-        self.forgers = self.optimizer(forgers, "forgers")
+        self.forgers = self.optimizer(forgers, "forgers", which=recipe.optimizer)
         if recipe.adversarial_weight:
             self.judge = self.opponent(judge, "judge")
             self.judges = self.optimizer([judge], "judges", rate=recipe.discriminator_rate)

@@ -125,7 +125,7 @@ class DCGANTrainer(AdversarialTrainer[DCGANRecipe]):
         self.judge = self.opponent(judge, "judge")
         share_batches(method)
         share_batches(judge)
-        self.forger = self.optimizer([method], "forger")
+        self.forger = self.optimizer([method], "forger", which=recipe.optimizer)
         self.teller = self.optimizer([judge], "teller", rate=recipe.discriminator_rate)
 
     def step(self) -> dict[str, Tensor]:

@@ -147,7 +147,7 @@ class DRITTrainer(CodedTrainer[DRITRecipe]):
                 spectral(judge)
         self.judges = {name: self.opponent(judge, name) for name, judge in made.items()}
         self.content_judge = self.opponent(of_content, "content_judge")
-        self.forgers = self.optimizer([method], "forgers")
+        self.forgers = self.optimizer([method], "forgers", which=recipe.optimizer)
         self.tellers = self.optimizer(
             self.judges.values(), "tellers", rate=recipe.discriminator_rate
         )

@@ -65,6 +65,28 @@ def test_what_is_shared_counts_once(trainer: AdversarialTrainer[Any]) -> None:
     assert len(both.param_groups[0]["params"]) == 4
 
 
+@pytest.mark.parametrize("name", ["cyclegan", "munit", "drit", "cartoongan", "dcgan"])
+def test_generators_are_trained_with_muon_where_the_recipe_asks(
+    name: str, photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    phases = {"munit": {"judge_warmup": 0}, "cartoongan": {"warmup": 0}}.get(name, {})
+    recipe = recipe_of(name, photos, paintings, optimizer="muon", **phases)
+    trainer = trainer_of(name, recipe, run_in(tmp_path / "run"))
+    before = deepcopy(trainer.method.state_dict())
+    trainer.step()
+    kept = trainer.shared["forger" if name == "dcgan" else "forgers"].state_dict()
+    inner, others = kept["param_groups"]
+    assert inner["lr"] == 10 * others["lr"] == 10 * recipe.rate(0)
+    moved = 0
+    for key, now in trainer.method.named_parameters():
+        if now.ndim == 4 and min(now.shape[:2]) > 3:
+            change = (now.detach() - before[key]).flatten(1)
+            strengths = torch.linalg.svdvals(change)
+            # Where Adam's step has a few strong directions, Muon's has all alike.
+            moved += bool(strengths[0] > 0 and strengths[-1] > 0.3 * strengths[0])
+    assert moved >= 0.8 * len(inner["params"])
+
+
 def test_frozen_networks_get_no_gradient_but_pass_it_on() -> None:
     judge, forger = nn.Linear(3, 1), nn.Linear(3, 3)
     with frozen(judge):
