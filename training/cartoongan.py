@@ -49,8 +49,10 @@ from zoo.nn.vgg import VGG19, vgg19
 
 CONTENT_LAYER = "conv4_4"
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
-INITIALISED = "initialised"  # folder of the run with the checkpoint at the end of the warm-up
-WORST = 2.0  # content error at the end, as a multiple of that at the end of the warm-up
+# Folder of the run with what the second phase began with: the end of the warm-up, or without one
+# the weights that the run started from.
+INITIALISED = "initialised"
+WORST = 2.0  # content error at the end, as a multiple of that
 GATED = 24  # pictures of a pack that the gate looks at
 LOOKED_AT = 64  # cartoons whose mean Gram matrices are their manner
 Repaint = Callable[[Tensor], Tensor]
@@ -196,7 +198,7 @@ class CartoonGANTrainer(AdversarialTrainer[CartoonGANRecipe]):
     def step(self) -> dict[str, Tensor]:
         """Update the generator, and after the warm-up its opponents."""
         recipe = self.recipe
-        if recipe.warmup and self.done == recipe.warmup:
+        if self.done == recipe.warmup and (recipe.warmup or recipe.start_from):
             self.begin_second_phase()
         batch = self.batch(self.photos)
         photos, targets = batch[:, :3], batch[:, -3:]  # the same but for pairs
@@ -471,7 +473,7 @@ def growth(
     cartoon: ``style`` has to be below 1, and ``content`` at most :data:`WORST`.
 
     Args:
-        initialised: The method at the end of the warm-up.
+        initialised: The method before the second phase.
         final: The method at the end.
         photos: Each ``(1, 3, H, W)`` in [0, 1]; 8 divides H and W.
         cartoons: Each ``(1, 3, ·, ·)``.
@@ -537,13 +539,13 @@ def gate(
         if ratios["style"] >= 1 or ratios["content"] > WORST:
             raise CheckpointError(
                 "The second phase made the style distance {style} times and the content error "
-                "{content} times that of the warm-up: lower the rate, or weigh the content more.",
+                "{content} times what it began with: lower the rate, or weigh the content more.",
                 style=f"{ratios['style']:.2f}",
                 content=f"{ratios['content']:.2f}",
             )
         measured |= {
-            "Style distance as a share of the warm-up's": ratios["style"],
-            "Content error as a multiple of the warm-up's": ratios["content"],
+            "Style distance as a share of that before the second phase": ratios["style"],
+            "Content error as a multiple of that before the second phase": ratios["content"],
         }
     data = f"{len(photos)} photos, {len(cartoons)} cartoons"
     return [

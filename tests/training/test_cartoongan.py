@@ -170,6 +170,21 @@ def test_the_warm_up_has_no_discriminator_and_its_end_is_kept(
         torch.testing.assert_close(value, averaged[key].half().float())
 
 
+def test_without_a_warm_up_the_start_is_kept(photos: Path, paintings: Path, tmp_path: Path) -> None:
+    first = toy(photos, paintings, tmp_path / "first")
+    checkpoint.save(first.result, tmp_path / "start")
+    trainer = toy(photos, paintings, tmp_path, warmup=0, start_from=tmp_path / "start", seed=1)
+    assert "style" in trainer.step()
+    trainer.done += 1
+    trainer.step()
+    kept = checkpoint.load(tmp_path / "run" / INITIALISED)
+    for key, value in kept.state_dict().items():
+        torch.testing.assert_close(value, first.result.state_dict()[key].half().float())
+    fresh = toy(photos, paintings, tmp_path / "fresh", warmup=0)
+    fresh.step()
+    assert not (tmp_path / "fresh" / "run" / INITIALISED).exists()  # of noise there is nothing
+
+
 def test_smoothed_edges_count_as_false_beside_results(
     photos: Path, paintings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
