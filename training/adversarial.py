@@ -82,6 +82,15 @@ class AdversarialRecipe(Recipe):
             "--spectral and let them play for the hinge."
         ),
     ] = "pixels"
+    shift: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=256,
+            description="Pixels at most by which pictures are shifted before their features are "
+            "judged, so that the grid of VGG-19's pools leaves no weave; crops lose as many.",
+        ),
+    ] = 0
     pool: Annotated[
         int,
         Field(
@@ -187,6 +196,10 @@ class AdversarialTrainer(Trainer[A]):
             np.random.default_rng((recipe.seed, crc32(purpose.encode()), first + i))
             for i in range(recipe.batch_size)
         ]
+
+    def once(self, purpose: str) -> np.random.Generator:
+        """A source of randomness for this step as a whole, alike in all processes."""
+        return np.random.default_rng((self.recipe.seed, crc32(purpose.encode()), self.done))
 
     def normal(self, purpose: str, *shape: int) -> Tensor:
         """Standard normal numbers ``(B, *shape)`` for this step, float32 on the device."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -194,11 +195,22 @@ class Projected(nn.Module):
     Args:
         encoder: Frozen, with the Caffe weights; borrowed, so neither saved nor trained.
         width: Channels of the projections; the layers after them have as many.
+        shift: Pixels at most by which pictures are shifted, down and to the right. A pool passes
+            gradients on to places of its own grid alone. That of an upsampling generator lies on
+            it, and would take its stripes for details.
+        random: A source for these shifts, asked each time; alike in all processes.
     """
 
-    def __init__(self, encoder: VGG19, width: int = 64) -> None:
+    def __init__(
+        self,
+        encoder: VGG19,
+        width: int = 64,
+        shift: int = 0,
+        random: Callable[[], np.random.Generator] = np.random.default_rng,
+    ) -> None:
         super().__init__()
         self.borrowed = (encoder,)  # a module in a tuple is no part of this one
+        self.shift, self.random = shift, random
         self.heads = nn.ModuleDict()
         for layer in SEEN:
             channels = min(64 * 2 ** (int(layer[4]) - 1), 512)
@@ -213,9 +225,13 @@ class Projected(nn.Module):
     def forward(self, images: Tensor) -> list[Tensor]:
         """Map ``(B, 3, H, W)`` in [-1, 1] to scores ``(B, 1, h, w)``, one map for each depth.
 
-        Pictures have :data:`LEAST` pixels a side.
+        Pictures have :data:`LEAST` pixels a side, and those that shifts cut off.
         """
         (encoder,) = self.borrowed
+        if self.shift:
+            down, right = self.random().integers(self.shift + 1, size=2).tolist()
+            height, width = (side - self.shift for side in images.shape[2:])
+            images = images[..., down : down + height, right : right + width]
         features = encoder(0.5 + 0.5 * images.float(), list(SEEN))
         scores = []
         for layer, head in self.heads.items():
@@ -236,13 +252,15 @@ def judge_for(trainer: AdversarialTrainer[Any], usual: Callable[[], nn.Module]) 
     recipe = trainer.recipe
     if recipe.judged == "pixels":
         return usual()
-    size = recipe.size
-    if size < LEAST:
+    least = LEAST + recipe.shift
+    if recipe.size < least:
         raise InputError(
             "Size: {size} pixels are too few to judge their features; use --size {least} or more, "
             "or --judged pixels.",
-            size=size,
-            least=LEAST,
+            size=recipe.size,
+            least=least,
         )
     encoder = vgg19("caffe", device=trainer.device, dtype=trainer.encoder_dtype)
-    return Projected(encoder, recipe.discriminator_width)
+    return Projected(
+        encoder, recipe.discriminator_width, recipe.shift, lambda: trainer.once("shift")
+    )

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -113,3 +114,19 @@ def test_features_tell_textures_apart_in_a_few_steps() -> None:
         gap.sum().backward()
         optimizer.step()
     assert (gap < -0.05).all()
+
+
+def test_features_are_judged_in_windows_that_move_with_each_step() -> None:
+    encoder = vgg19()
+    numbers = iter([0, 0, 1])
+    network = Projected(encoder, 8, 6, lambda: np.random.default_rng(next(numbers)))
+    usual = Projected(encoder, 8)
+    usual.load_state_dict(network.state_dict())
+    pictures = torch.rand(1, 3, 70, 74) * 2 - 1
+    down, right = np.random.default_rng(0).integers(7, size=2)
+    window = pictures[..., down : down + 64, right : right + 68]
+    first, again, other = (network(pictures) for _ in range(3))
+    for found, wanted, same, moved in zip(first, usual(window), again, other, strict=True):
+        torch.testing.assert_close(found, wanted)
+        torch.testing.assert_close(found, same)
+        assert not torch.equal(found, moved)
