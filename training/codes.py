@@ -7,11 +7,11 @@ ones, and no loss says so. :class:`Prior` is the repair and :func:`guided_to_ran
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import mean
-from typing import Annotated, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 
 import torch
 from pydantic import Field
@@ -86,6 +86,15 @@ class CodedRecipe(TranslationRecipe):
     mode_seeking_weight: Annotated[
         float, Field(ge=0, le=1e6, description="Weight of results differing as their codes do.")
     ] = 0.0
+    codes_last: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=10**8,
+            description="Last steps, after which style encoders are fitted to results of drawn "
+            "codes, and codes of pictures spread like those; all else stays as it is.",
+        ),
+    ] = 0
 
 
 C = TypeVar("C", bound=CodedRecipe)
@@ -93,6 +102,12 @@ C = TypeVar("C", bound=CodedRecipe)
 
 class CodedTrainer(TranslationTrainer[C]):
     """Training whose results have codes; see :class:`Prior` for what keeps those in place."""
+
+    def __init__(self, recipe: C, run: Run) -> None:
+        super().__init__(recipe, run)
+        self.fits = {kind: CodeFit() for kind in "AB"}
+        if recipe.codes_last:
+            self.keep(fit_a=self.fits["A"], fit_b=self.fits["B"])
 
     def priors(self, size: int) -> tuple["Prior", "Prior"]:
         """A prior of codes of ``size`` numbers for each kind of picture; saved and resumed."""
@@ -117,6 +132,42 @@ class CodedTrainer(TranslationTrainer[C]):
         method = cast(CodedTranslation, self.method)
         made = method.decode(contents, codes, domain, pictures if self.recipe.skip else None)
         return list(made.chunk(len(wanted)))
+
+    def fit_codes(self, last: Callable[[Any, str], nn.Linear | nn.Conv2d]) -> dict[str, Tensor]:
+        """Take in codes of results; after the last step, fit the style encoders to them.
+
+        Differs from the papers, where the recipe asks for it: what networks that learn together
+        make of a code is not what the encoders say, least of all after a short training. The last
+        layer of an encoder is linear, so what finds drawn codes best is known exactly.
+
+        Args:
+            last: Gives the last layer of the style encoder of a method and a kind of picture.
+        """
+        method = cast(CodedTranslation, self.result)
+        reals = dict(zip("AB", self.reals(0), strict=True))
+        apart = []
+        for here, there in ("AB", "BA"):
+            layer, drawn = last(method, here), self.normal(f"drawn_{here}", method.code_size)
+            seen: list[Tensor] = []
+            hook = layer.register_forward_pre_hook(lambda _, given: seen.append(given[0]))  # noqa: B023
+            with torch.no_grad(), self.autocast():
+                content = method.encode_content(reals[there], there)
+                base = reals[there] if self.recipe.skip else None
+                fake = method.decode(content, drawn, here, base)
+                codes = [method.encode_style(images, here) for images in (reals[here], fake)]
+            hook.remove()
+            real, made = (features.flatten(1) for features in seen)
+            self.fits[here].update(*map(self.accelerator.gather, (real, made, drawn)))
+            apart.append(l1(codes[1], drawn))
+        if self.done == self.recipe.steps - 1:
+            for here, fit in self.fits.items():
+                weight, bias = fit.solved()
+                for network in (self.method, self.result):
+                    layer = last(network, here)
+                    with torch.no_grad():
+                        layer.weight.copy_(weight.view_as(layer.weight))
+                        cast(Tensor, layer.bias).copy_(bias)
+        return {"style": sum(apart, torch.zeros((), device=self.device))}
 
     def sample(self) -> Tensor:
         """Both directions: photos, two drawn translations, style pictures, one in their style."""
@@ -179,6 +230,71 @@ class Prior(nn.Module):
         self.covariance.lerp_(spread, min(1.0, share))
         # A mean that lags pushes codes on in the direction they move, and they swing for ever.
         self.mean.lerp_(mean_of_processes(codes.mean(0)), min(1.0, 4 * share))
+
+
+class CodeFit:
+    """The last layer that a style encoder should have, from what its layers before say.
+
+    Least squares between features of results and the codes that these were drawn by; then the
+    codes of pictures are spread like drawn ones, turned as little as that allows. What results of
+    drawn codes have in their favour, results in the style of pictures then have as well.
+
+    Pictures are not results, and codes of some are far out. They must not decide how far all others
+    are pushed together: the spread is that of the multivariate t distribution with one degree of
+    freedom (Kent, Tyler & Vardi, A curious likelihood identity, 1994), scaled to the median length.
+
+    Args:
+        ridge: Added to the moments of the features, as a share of their mean: some hundred results
+            do not tell a hundred features apart.
+    """
+
+    def __init__(self, ridge: float = 1e-3) -> None:
+        self.ridge = ridge
+        self.rows: dict[str, list[Tensor]] = {"real": [], "made": [], "drawn": []}
+
+    def update(self, real: Tensor, made: Tensor, drawn: Tensor) -> None:
+        """Take in features ``(B, features)`` of pictures and results, and codes ``(B, size)``."""
+        for rows, new in zip(self.rows.values(), (real, made, drawn), strict=True):
+            rows.append(new.detach().double().cpu())
+
+    def solved(self) -> tuple[Tensor, Tensor]:
+        """Weight ``(size, features)`` and bias ``(size,)`` of the last layer, in float64."""
+        real, made, drawn = (torch.cat(rows) for rows in self.rows.values())
+        middle = made.mean(0)
+        away = made - middle
+        moments = away.T @ away / len(away)
+        ridge = self.ridge * moments.diagonal().mean() * torch.eye(len(moments)).to(moments)
+        weight = torch.linalg.solve(moments + ridge, away.T @ (drawn - drawn.mean(0)) / len(away)).T
+        codes = (real - middle) @ weight.T
+        center, scatter = _t_moments(codes)
+        values, vectors = torch.linalg.eigh(scatter)
+        spread = vectors @ (values.clamp(min=1e-12).rsqrt()[:, None] * vectors.T)
+        size = codes.shape[1]
+        usual = (size * (1 - 2 / (9 * size)) ** 3) ** 0.5  # Wilson & Hilferty's median of χ
+        spread = spread * usual / ((codes - center) @ spread).norm(dim=1).median()
+        return spread @ weight, -spread @ (weight @ middle + center)
+
+    def state_dict(self) -> dict[str, list[Tensor]]:
+        """All that was taken in."""
+        return self.rows
+
+    def load_state_dict(self, state: dict[str, list[Tensor]]) -> None:
+        """Take up what :meth:`state_dict` gave."""
+        self.rows = state
+
+
+def _t_moments(codes: Tensor, steps: int = 100) -> tuple[Tensor, Tensor]:
+    """Location ``(n,)`` and scatter ``(n, n)`` of ``(N, n)`` as a t with one degree of freedom."""
+    size = codes.shape[1]
+    center, scatter = codes.median(0).values, codes.T.cov()
+    for _ in range(steps):
+        away = codes - center
+        distances = (torch.linalg.pinv(scatter, hermitian=True) @ away.T * away.T).sum(0)
+        weights = (size + 1) / (1 + distances)
+        center = weights @ codes / weights.sum()
+        away = codes - center
+        scatter = (weights[:, None] * away).T @ away / len(codes)
+    return center, scatter
 
 
 def mode_seeking(

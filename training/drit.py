@@ -27,7 +27,7 @@ from training.codes import CodedRecipe, CodedTrainer, l1, mode_seeking
 from training.codes import gate as gate  # for training.publish
 from training.discriminators import MultiScale, judge_for
 from training.recipe import Run
-from zoo.methods.drit import DRIT, DRITConfig, Mode
+from zoo.methods.drit import DRIT, Domain, DRITConfig, Mode
 from zoo.nn.translation import Norm, block, initialise, spectral
 
 
@@ -173,6 +173,9 @@ class DRITTrainer(CodedTrainer[DRITRecipe]):
 
     def step(self) -> dict[str, Tensor]:
         """Teach the discriminator of contents on two batches, then everything on a third."""
+        recipe = self.recipe
+        if self.done >= recipe.steps - recipe.codes_last:
+            return self.fit_codes(last_layer)
         for number in range(2):
             images_a, images_b = (images[1::2] for images in self.pictures(number))
             with torch.no_grad(), self.autocast():
@@ -312,6 +315,11 @@ class DRITTrainer(CodedTrainer[DRITRecipe]):
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
         drawn = self.normal(purpose, mean.shape[1])[1::2]
         return mean + (0.5 * log_variance).exp() * drawn, divergence
+
+
+def last_layer(method: DRIT, domain: str) -> nn.Linear:
+    """What gives the mean attributes of pictures of ``domain``."""
+    return cast(Domain, method.networks[domain]).attribute_encoder.mean
 
 
 def _undecided(scores: Tensor) -> Tensor:

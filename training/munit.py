@@ -10,7 +10,7 @@ are options: `--objective hinge --spectral --spectral-generators --discriminator
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, cast
 
 import torch
 from pydantic import Field
@@ -28,6 +28,7 @@ from training.codes import CodedRecipe, CodedTrainer, l1, mode_seeking
 from training.codes import gate as gate  # for training.publish
 from training.discriminators import MultiScale, judge_for
 from training.recipe import Cooldown, Run
+from zoo.errors import InputError
 from zoo.methods.munit import MUNIT, MUNITConfig
 
 
@@ -90,6 +91,8 @@ class MUNITTrainer(CodedTrainer[MUNITRecipe]):
         self.net_a, self.net_b = method.domain("A"), method.domain("B")
         self.face(*(self.judge() for _ in range(2)))
         self.prior_a, self.prior_b = self.priors(method.code_size)
+        if recipe.codes_last and recipe.spectral_generators:
+            raise InputError("Codes last: not with --spectral-generators; leave one out.")
 
     def judge(self) -> nn.Module:
         """A fresh discriminator."""
@@ -101,6 +104,8 @@ class MUNITTrainer(CodedTrainer[MUNITRecipe]):
     def step(self) -> dict[str, Tensor]:
         """Update both auto-encoders, then both discriminators."""
         recipe, a, b = self.recipe, self.net_a, self.net_b
+        if self.done >= recipe.steps - recipe.codes_last:
+            return self.fit_codes(last_layer)
         reals = self.reals(recipe.judge_extra)
         if self.done < recipe.judge_warmup:
             # Differs from the paper, where the recipe asks for it: generators that make a change
@@ -162,6 +167,11 @@ class MUNITTrainer(CodedTrainer[MUNITRecipe]):
         telling = self.teach_judges(reals, self.shown((fake_a, fake_b), recipe.judge_extra))
         losses = {name: loss for name, (_, loss) in terms.items()}
         return {"total": total, **losses, "discriminators": telling}
+
+
+def last_layer(method: MUNIT, domain: str) -> nn.Conv2d:
+    """What gives the codes of pictures of ``domain``."""
+    return cast(nn.Conv2d, method.domain(domain).style_encoder[-2])
 
 
 if __name__ == "__main__":

@@ -7,12 +7,12 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from tests.training.toys import moved_by_a_step, recipe_of, run_in, trainer_of
-from training.codes import Prior, gate, guided_to_random, mode_seeking, spread, steadiness
+from training.codes import CodeFit, Prior, gate, guided_to_random, mode_seeking, spread, steadiness
 from training.data import pack
 from training.munit import MUNITRecipe, MUNITTrainer
 from zoo import codes, images
 from zoo.codes import Coded
-from zoo.errors import CheckpointError
+from zoo.errors import CheckpointError, InputError
 from zoo.method import Direction
 from zoo.nn.vgg import vgg19
 
@@ -73,6 +73,68 @@ def test_translations_can_take_the_styles_of_pictures(
         style = made.net_a.encode_style(made.reals(0)[0]).float()
     made.step()
     assert torch.allclose(taken[0], style, atol=1e-5) == bool(guided)
+
+
+@pytest.mark.parametrize("method", ["munit", "drit"])
+@pytest.mark.parametrize("skip", [False, True])
+def test_the_last_steps_fit_the_last_layers_of_style_encoders(
+    photos: Path, paintings: Path, tmp_path: Path, method: str, skip: bool
+) -> None:
+    changes = {"steps": 4, "codes_last": 3, "skip": skip, "batch_size": 4}
+    if method == "munit":
+        changes["judge_warmup"] = 0
+    recipe = recipe_of(method, photos, paintings, **changes)
+    made = trainer_of(method, recipe, run_in(tmp_path / "run"))
+    assert "adversarial" in made.step()
+    before = {name: p.clone() for name, p in made.method.named_parameters()}
+    for done in (1, 2, 3):
+        made.done = done
+        assert set(made.step()) == {"style"}
+        changed = [
+            name
+            for name, parameter in made.method.named_parameters()
+            if not torch.equal(parameter, before[name])
+        ]
+        assert len(changed) == (4 if done == 3 else 0)
+    assert all("style_encoder" in name or "attribute_encoder" in name for name in changed)
+    shipped = dict(made.result.named_parameters())
+    moved = dict(made.method.named_parameters())
+    assert all(torch.equal(shipped[name], moved[name]) for name in changed)
+
+
+def test_spectral_generators_have_no_last_layer_to_fit(
+    photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="--spectral-generators"):
+        trainer(photos, paintings, tmp_path / "run", codes_last=1, spectral_generators=True)
+
+
+def test_fitted_codes_find_what_was_drawn_and_are_spread_like_it() -> None:
+    torch.manual_seed(0)
+    mixing, shift = torch.randn(3, 12), torch.randn(12)
+    fit = CodeFit(ridge=1e-9)
+
+    def features(codes: Tensor) -> Tensor:
+        return codes @ mixing + shift + 0.01 * torch.randn(len(codes), 12)
+
+    # Pictures have other codes than are drawn, and some of them are far out.
+    given = torch.randn(900, 3) * torch.tensor([0.5, 1.0, 2.0]) + 1
+    given[:45] *= 30
+    real = features(given)
+    for start in range(0, 900, 9):
+        drawn = torch.randn(9, 3)
+        fit.update(real[start : start + 9], features(drawn), drawn)
+    again = CodeFit(ridge=1e-9)
+    again.load_state_dict(fit.state_dict())
+    weight, bias = again.solved()
+    codes = (real.double() @ weight.T + bias)[45:]
+    torch.testing.assert_close(codes.mean(0), torch.zeros(3).double(), atol=0.2, rtol=0)
+    torch.testing.assert_close(codes.T.cov(), torch.eye(3).double(), atol=0.2, rtol=0)
+    # Stretched as those of pictures are, and otherwise what was drawn.
+    drawn = torch.randn(200, 3)
+    found = features(drawn).double() @ weight.T + bias
+    both = torch.cat([found, drawn.double()], 1).T.corrcoef()
+    assert both[:3, 3:].diagonal().min() > 0.99
 
 
 def test_codes_elsewhere_are_drawn_to_the_prior() -> None:
