@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from tests.hub.serving import Serving, serving
 from zoo import card, checkpoint
+from zoo.checkpoint import facts_of
 from zoo.errors import CheckpointError, ChecksumError, HubUnavailableError
 from zoo.hub.client import HubClient
 from zoo.method import Content, Method, Paper
 from zoo.methods import METHODS
 from zoo.methods.gatys import Gatys, GatysConfig
-from zoo.pretrained import facts_of
 from zoo.runtime import Runtime
 
 TOKEN = "token-of-ada"

@@ -35,7 +35,6 @@ from zoo.card import CardFacts, DataSet, Metric
 from zoo.errors import CheckpointError, InputError
 from zoo.files import staged
 from zoo.pipeline import VERSION
-from zoo.pretrained import facts_of
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +114,7 @@ def publish(
     sheet = shown.draw(method)
     numbers = {key: value for key, value in recipe.items() if key not in paths}
     made = CardFacts(
-        **vars(facts_of(method, repo_id))
+        **vars(checkpoint.facts_of(method, repo_id))
         | {
             "license_note": "The weights are the project's own; the pictures are not part of it.",
             "datasets": tuple(

@@ -13,6 +13,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as serialize
 
+from zoo import card
+from zoo.card import CardFacts
 from zoo.errors import CheckpointError
 from zoo.files import write_atomic
 from zoo.method import Method
@@ -103,3 +105,19 @@ def digest(folder: Path) -> str:
             content = hashlib.file_digest(file, "sha256").hexdigest()
         whole.update(f"{path.relative_to(folder).as_posix()}\0{content}\0".encode())
     return whole.hexdigest()[:40]
+
+
+def facts_of(method: Method | type[Method], repo_id: str = "") -> CardFacts:
+    """What a card can say of a method without knowing how it was trained."""
+    paper = method.paper
+    takes_photo = "content" in method.forward.__annotations__
+    return CardFacts(
+        repo_id=repo_id,
+        method=method.name,
+        title=method.title,
+        summary=method.summary,
+        paper=f"{paper.authors}: {paper.title} ({paper.year})",
+        paper_url=paper.url,
+        pipeline_tag=card.IMAGE_TO_IMAGE if takes_photo else card.UNCONDITIONAL,
+        config=asdict(method.config) if isinstance(method, Method) else {},
+    )

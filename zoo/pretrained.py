@@ -1,7 +1,6 @@
 """Methods from and to checkpoints: what ``Method.from_pretrained`` and its like do."""
 
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
@@ -69,7 +68,7 @@ def save(
     checkpoint.save(method, folder, dtype)
     path = folder / checkpoint.CARD
     if facts or not path.exists():
-        write_atomic(path, card.render(facts or facts_of(method)).encode())
+        write_atomic(path, card.render(facts or checkpoint.facts_of(method)).encode())
 
 
 def push(
@@ -89,7 +88,7 @@ def push(
     """
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent) / "checkpoint"
-        save(method, folder, facts or facts_of(method, repo_id), dtype)
+        save(method, folder, facts or checkpoint.facts_of(method, repo_id), dtype)
         if facts is None and _has_card(repo_id, client):
             (folder / checkpoint.CARD).unlink()
         return client.push(folder, repo_id, message=message, private=private)
@@ -100,19 +99,3 @@ def _has_card(repo_id: str, client: HubClient) -> bool:
         return any(file.path == checkpoint.CARD for file in client.info(repo_id).files)
     except RepoNotFoundError:
         return False
-
-
-def facts_of(method: Method | type[Method], repo_id: str = "") -> CardFacts:
-    """What a card can say of a method without knowing how it was trained."""
-    paper = method.paper
-    takes_photo = "content" in method.forward.__annotations__
-    return CardFacts(
-        repo_id=repo_id,
-        method=method.name,
-        title=method.title,
-        summary=method.summary,
-        paper=f"{paper.authors}: {paper.title} ({paper.year})",
-        paper_url=paper.url,
-        pipeline_tag=card.IMAGE_TO_IMAGE if takes_photo else card.UNCONDITIONAL,
-        config=asdict(method.config) if isinstance(method, Method) else {},
-    )

@@ -15,9 +15,9 @@ from space.links import record_in
 from space.results import Result
 from tests.space.conftest import PHOTO, Visit, WithHub, wait_until
 from tests.space.test_site import violations
+from zoo.checkpoint import facts_of
 from zoo.hub.client import HubClient
 from zoo.methods.johnson import Johnson, JohnsonConfig
-from zoo.pretrained import facts_of
 from zoo.runtime import Runtime, list_shipped
 
 Visits = Callable[..., Visit]

@@ -295,3 +295,15 @@ def test_unknown_names_are_refused() -> None:
     done = CliRunner().invoke(zoo.main, ["--only", "mona-lisa"])
     assert done.exit_code == 2
     assert "no checkpoint “mona-lisa”" in done.stderr
+
+
+def test_training_needs_no_hub() -> None:
+    """A machine that is lent for training need not have what serves or fetches checkpoints."""
+    code = (
+        "import sys, training.zoo; "
+        "print(*(name for name in sys.modules if name.startswith(('zoo.hub', 'gradio'))))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True
+    )
+    assert not told.stdout.strip()

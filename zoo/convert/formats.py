@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from zoo import pretrained
+from zoo import checkpoint, pretrained
 from zoo.convert import (
     adain,
     cartoongan,
@@ -78,7 +78,7 @@ def convert(
     method = kind.convert(read(file), read(second) if second else None)
     sources = " and ".join(f"{path.name} (sha256 {_sha256(path)})" for path in files)
     facts = replace(
-        pretrained.facts_of(method),
+        checkpoint.facts_of(method),
         license=kind.license,
         license_note=f"{kind.terms} It goes on to hold for this conversion.",
         limits=(
