@@ -114,11 +114,15 @@ def test_colors_of_the_photo_can_be_kept(pipeline: Pipeline, mode: str) -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_gpu_agrees_with_cpu(pipeline: Pipeline) -> None:
+def test_gpu_agrees_with_cpu(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    # In the same arithmetic: networks of random weights blow up what bfloat16 and TF32 round off.
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     given = inputs(pipeline)
+    pipeline.method.precision = torch.float32
     *_, on_cpu = pipeline.stream(**given)
-    method = tiny(type(pipeline.method))
-    *_, on_gpu = Pipeline(method, "cuda").stream(**given)
+    other = Pipeline(tiny(type(pipeline.method)), "cuda")
+    other.method.precision = torch.float32
+    *_, on_gpu = other.stream(**given)
     assert (on_cpu.tensors - on_gpu.tensors.cpu()).abs().mean() < 2 / 255
 
 
