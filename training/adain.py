@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from training.cli import main
 from training.loop import Trainer
 from training.losses import NormalisedEncoder, statistics_loss, stripes
-from training.recipe import CheckerboardWeight, Optimizer, Photos, Recipe, Run
+from training.recipe import CheckerboardWeight, Photos, Recipe, Run
 from zoo.methods.adain import LAYER, AdaIN, AdaINConfig, adain
 from zoo.nn.vgg import vgg19
 
@@ -43,7 +43,6 @@ class AdaINRecipe(Recipe):
         int,
         Field(ge=0, le=10**8, description="First steps, in which pictures are only given back."),
     ] = 0
-    optimizer: Optimizer = "adam"
 
 
 class AdaINTrainer(Trainer[AdaINRecipe]):
@@ -64,7 +63,7 @@ class AdaINTrainer(Trainer[AdaINRecipe]):
         self.method = self.build(method)
         self.decoder = self.prepare(method.decoder)
         # Differs from the paper, which has Adam, where the recipe asks for Muon.
-        self.optimizer = self.adam_or_muon(method.decoder, recipe.optimizer)
+        self.optimizer = self.adam_or_muon(method.decoder)
 
     def step(self) -> dict[str, Tensor]:
         """Update the decoder on one batch of photos, each with a painting."""

@@ -100,8 +100,6 @@ class AdversarialRecipe(Recipe):
         ),
     ] = 0
 
-    optimizer: Optimizer = "adam"
-
     def rate(self, step: int) -> float:
         """Learning rate of the ``step``-th update, counted from 0: a pure function of the step."""
         halvings = step // self.halve_every if self.halve_every else 0

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from training.cli import main
 from training.loop import Trainer
 from training.losses import NormalisedEncoder
-from training.recipe import LoadSize, Optimizer, Photos, Recipe, Run
+from training.recipe import LoadSize, Photos, Recipe, Run
 from zoo.methods.fast_photo_style import LEVELS, FastPhotoStyle
 from zoo.nn.blocks import Pool, encode_levels
 from zoo.nn.vgg import vgg19
@@ -30,7 +30,6 @@ class FastPhotoStyleRecipe(Recipe):
     feature_weight: Annotated[
         float, Field(ge=0, le=1e6, description="Weight of giving features back; pixels have 1.")
     ] = 0.01
-    optimizer: Optimizer = "adam"
 
 
 class AllDecoders(nn.Module):
@@ -61,7 +60,7 @@ class FastPhotoStyleTrainer(Trainer[FastPhotoStyleRecipe]):
         self.method: FastPhotoStyle = self.build(method)
         self.decoders = self.prepare(AllDecoders(method.decoders))
         # Differs from the paper, which has Adam, where the recipe asks for Muon.
-        self.optimizer = self.adam_or_muon(method.decoders, recipe.optimizer)
+        self.optimizer = self.adam_or_muon(method.decoders)
 
     def step(self) -> dict[str, Tensor]:
         """Update all decoders on one batch of photos."""

@@ -22,7 +22,6 @@ from training.recipe import (
     BatchSize,
     CheckerboardWeight,
     LoadSize,
-    Optimizer,
     Photos,
     Recipe,
     Run,
@@ -54,7 +53,6 @@ class PerceptualRecipe(Recipe):
     load_size: LoadSize = 256
     width: Annotated[int, Field(ge=1, le=512, description="Channels of the first layer.")] = 32
     lr: Annotated[float, Field(gt=0, le=1, description="Learning rate of Adam.")] = 1e-3
-    optimizer: Optimizer = "adam"
     objective: Annotated[
         Literal["johnson", "gatys", "gatys4"],
         Field(description="Whose choice of layers; gatys4 leaves relu5_1 out."),
@@ -178,7 +176,7 @@ class PerceptualTrainer(Trainer[P]):
         """Make what :meth:`update_on` needs to train ``network``."""
         self.transform = self.prepare(network)
         # Differs from the paper, which has Adam, where the recipe asks for Muon.
-        self.optimizer = self.adam_or_muon(network, self.recipe.optimizer)
+        self.optimizer = self.adam_or_muon(network)
         # Differs from the paper, where the recipe asks for it: blots that turn the norms cost its
         # objective next to nothing, but they cost.
         watched = self.recipe.spike_weight > 0

@@ -53,7 +53,7 @@ from torchvision.utils import make_grid
 from tqdm import tqdm
 
 from training.data import Pack, Stream, open_pack
-from training.recipe import Optimizer, Recipe, Run
+from training.recipe import Recipe, Run
 from zoo import checkpoint, images
 from zoo.errors import CheckpointError, DiskFullError, InputError
 from zoo.files import write_atomic
@@ -178,9 +178,9 @@ class Trainer(ABC, Generic[R]):
         self.keep(**{name: optimizer})
         return optimizer
 
-    def adam_or_muon(self, network: nn.Module, which: Optimizer) -> Any:
-        """What a recipe asks for, over what of ``network`` is trained."""
-        if which == "muon":
+    def adam_or_muon(self, network: nn.Module) -> Any:
+        """What the recipe asks for, over what of ``network`` is trained."""
+        if self.recipe.optimizer == "muon":
             return self.muon(network)
         return self.adam([p for p in network.parameters() if p.requires_grad])
 

@@ -59,6 +59,7 @@ class Recipe:
         float, Field(ge=0, le=1, description="The rate is divided by 1 + this times the step.")
     ] = 0.0
     cooldown: Cooldown = 0.0
+    optimizer: Optimizer = "adam"
     clip: Annotated[
         float, Field(ge=0, description="Largest norm of the gradient; 0 does not clip.")
     ] = 0.0

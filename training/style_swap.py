@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from training.cli import main
 from training.loop import Trainer
 from training.losses import NormalisedEncoder
-from training.recipe import LoadSize, Optimizer, Photos, Recipe, Run
+from training.recipe import LoadSize, Photos, Recipe, Run
 from zoo.methods.gatys import total_variation
 from zoo.methods.style_swap import LAYER, StyleSwap, StyleSwapConfig
 from zoo.nn.vgg import vgg19
@@ -52,7 +52,6 @@ class StyleSwapRecipe(Recipe):
         float,
         Field(ge=0, le=1e6, description="Weight of giving pictures back; the paper's is 0."),
     ] = 0.0
-    optimizer: Optimizer = "adam"
     published: Annotated[bool, Field(description="Swap as published, dark and faded.")] = False
 
 
@@ -73,7 +72,7 @@ class StyleSwapTrainer(Trainer[StyleSwapRecipe]):
         self.method: StyleSwap = self.build(method)
         self.decoder = self.prepare(method.decoder)
         # Differs from the paper, which has Adam, where the recipe asks for Muon.
-        self.optimizer = self.adam_or_muon(method.decoder, recipe.optimizer)
+        self.optimizer = self.adam_or_muon(method.decoder)
 
     def step(self) -> dict[str, Tensor]:
         """Update the decoder on photos, paintings and the swaps of each two with each two."""
