@@ -163,8 +163,8 @@ JUDGED: dict[str, Any] = CHANGE | {
     "mode_seeking_weight": 0.001, "pool": 100, "judge_extra": 7, "judge_warmup": 400,
 }  # fmt: skip
 INK = (
-    "Everything becomes mountains, trees and mist: cars, houses and people dissolve, also on the "
-    "way from a painting to a photo."
+    "Everything is drawn with what mountains, trees and mist are drawn with, both ways: of people, "
+    "houses and flowers only outlines are left."
 )
 # Discriminators of features learn in minutes what those of pixels did not in hours.
 FEATURES: dict[str, Any] = {
