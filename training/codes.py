@@ -136,7 +136,7 @@ class CodedTrainer(TranslationTrainer[C]):
     def fit_codes(self, last: Callable[[Any, str], nn.Linear | nn.Conv2d]) -> dict[str, Tensor]:
         """Take in codes of results; after the last step, fit the style encoders to them.
 
-        Differs from the papers, where the recipe asks for it: what networks that learn together
+        Differs from the paper, where the recipe asks for it: what networks that learn together
         make of a code is not what the encoders say, least of all after a short training. The last
         layer of an encoder is linear, so what finds drawn codes best is known exactly.
 
