@@ -90,10 +90,6 @@ def test_two_processes_equal_one_with_the_double_batch(
     values: dict[str, Any] = {"steps": 10, "lr": rate}
     if name == "adain":
         values["warmup"] = 0
-    if name == "johnson":
-        # With the usual seed, one thread or two move the gradient by 2 % and the loss by nothing:
-        # presumably something in the encoder is within rounding of a tie or of a kink.
-        values["seed"] = 3
     one = recipe_of(name, photos, paintings, batch_size=4, **values)
     two = recipe_of(name, photos, paintings, batch_size=2, **values)
     alone, together = run_in(tmp_path / "one"), run_in(tmp_path / "two")

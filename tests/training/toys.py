@@ -144,6 +144,7 @@ def train_together(name: str, recipe: Recipe, run: Run, rank: int, count: int, p
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
         "ACCELERATE_USE_CPU": "true",
+        "OMP_NUM_THREADS": "1",  # accelerate would take more threads than a lone process has
     }
     train(name, recipe, run)
 
