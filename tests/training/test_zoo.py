@@ -298,7 +298,7 @@ def test_unknown_names_are_refused() -> None:
 
 
 def test_training_needs_no_hub() -> None:
-    """A machine that is lent for training need not have what serves or fetches checkpoints."""
+    """A machine that only trains need not have what serves or fetches checkpoints."""
     code = (
         "import sys, training.zoo; "
         "print(*(name for name in sys.modules if name.startswith(('zoo.hub', 'gradio'))))"
