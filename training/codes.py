@@ -7,7 +7,8 @@ ones, and no loss says so. :class:`Prior` is the repair and :func:`guided_to_ran
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import mean
@@ -109,6 +110,19 @@ class CodedTrainer(TranslationTrainer[C]):
         if recipe.codes_last:
             self.keep(fit_a=self.fits["A"], fit_b=self.fits["B"])
 
+    @abstractmethod
+    def learn(self) -> dict[str, Tensor]:
+        """Do one update and return its losses, scalars by name."""
+
+    @abstractmethod
+    def last_layer(self, method: Any, domain: str) -> nn.Linear | nn.Conv2d:
+        """What gives the codes of pictures of ``domain`` in ``method``."""
+
+    def step(self) -> dict[str, Tensor]:
+        """Learn; or, in the last steps of a recipe that asks for it, fit the style encoders."""
+        fits = self.done >= self.recipe.steps - self.recipe.codes_last
+        return self.fit_codes() if fits else self.learn()
+
     def priors(self, size: int) -> tuple["Prior", "Prior"]:
         """A prior of codes of ``size`` numbers for each kind of picture; saved and resumed."""
         first, second = (Prior(size).to(self.device) for _ in range(2))
@@ -133,21 +147,21 @@ class CodedTrainer(TranslationTrainer[C]):
         made = method.decode(contents, codes, domain, pictures if self.recipe.skip else None)
         return list(made.chunk(len(wanted)))
 
-    def fit_codes(self, last: Callable[[Any, str], nn.Linear | nn.Conv2d]) -> dict[str, Tensor]:
+    def fit_codes(self) -> dict[str, Tensor]:
         """Take in codes of results; after the last step, fit the style encoders to them.
 
         Differs from the paper, where the recipe asks for it: what networks that learn together
         make of a code is not what the encoders say, least of all after a short training. The last
         layer of an encoder is linear, so what finds drawn codes best is known exactly.
-
-        Args:
-            last: Gives the last layer of the style encoder of a method and a kind of picture.
         """
         method = cast(CodedTranslation, self.result)
         reals = dict(zip("AB", self.reals(0), strict=True))
         apart = []
         for here, there in ("AB", "BA"):
-            layer, drawn = last(method, here), self.normal(f"drawn_{here}", method.code_size)
+            layer, drawn = (
+                self.last_layer(method, here),
+                self.normal(f"drawn_{here}", method.code_size),
+            )
             seen: list[Tensor] = []
             hook = layer.register_forward_pre_hook(lambda _, given: seen.append(given[0]))  # noqa: B023
             with torch.no_grad(), self.autocast():
@@ -163,7 +177,7 @@ class CodedTrainer(TranslationTrainer[C]):
             for here, fit in self.fits.items():
                 weight, bias = fit.solved()
                 for network in (self.method, self.result):
-                    layer = last(network, here)
+                    layer = self.last_layer(network, here)
                     with torch.no_grad():
                         layer.weight.copy_(weight.view_as(layer.weight))
                         cast(Tensor, layer.bias).copy_(bias)

@@ -171,11 +171,8 @@ class DRITTrainer(CodedTrainer[DRITRecipe]):
             ),
         )
 
-    def step(self) -> dict[str, Tensor]:
+    def learn(self) -> dict[str, Tensor]:
         """Teach the discriminator of contents on two batches, then everything on a third."""
-        recipe = self.recipe
-        if self.done >= recipe.steps - recipe.codes_last:
-            return self.fit_codes(last_layer)
         for number in range(2):
             images_a, images_b = (images[1::2] for images in self.pictures(number))
             with torch.no_grad(), self.autocast():
@@ -316,10 +313,9 @@ class DRITTrainer(CodedTrainer[DRITRecipe]):
         drawn = self.normal(purpose, mean.shape[1])[1::2]
         return mean + (0.5 * log_variance).exp() * drawn, divergence
 
-
-def last_layer(method: DRIT, domain: str) -> nn.Linear:
-    """What gives the mean attributes of pictures of ``domain``."""
-    return cast(Domain, method.networks[domain]).attribute_encoder.mean
+    def last_layer(self, method: DRIT, domain: str) -> nn.Linear:
+        """The layer that gives the mean attributes of pictures of ``domain``."""
+        return cast(Domain, method.networks[domain]).attribute_encoder.mean
 
 
 def _undecided(scores: Tensor) -> Tensor:

@@ -101,11 +101,9 @@ class MUNITTrainer(CodedTrainer[MUNITRecipe]):
         # of a trained network (Projected GANs, arXiv:2111.01007).
         return judge_for(self, lambda: MultiScale(width, scales))
 
-    def step(self) -> dict[str, Tensor]:
+    def learn(self) -> dict[str, Tensor]:
         """Update both auto-encoders, then both discriminators."""
         recipe, a, b = self.recipe, self.net_a, self.net_b
-        if self.done >= recipe.steps - recipe.codes_last:
-            return self.fit_codes(last_layer)
         reals = self.reals(recipe.judge_extra)
         if self.done < recipe.judge_warmup:
             # Differs from the paper, where the recipe asks for it: generators that make a change
@@ -168,10 +166,9 @@ class MUNITTrainer(CodedTrainer[MUNITRecipe]):
         losses = {name: loss for name, (_, loss) in terms.items()}
         return {"total": total, **losses, "discriminators": telling}
 
-
-def last_layer(method: MUNIT, domain: str) -> nn.Conv2d:
-    """What gives the codes of pictures of ``domain``."""
-    return cast(nn.Conv2d, method.domain(domain).style_encoder[-2])
+    def last_layer(self, method: MUNIT, domain: str) -> nn.Conv2d:
+        """The convolution that gives the codes of pictures of ``domain``."""
+        return cast(nn.Conv2d, method.domain(domain).style_encoder[-2])
 
 
 if __name__ == "__main__":
