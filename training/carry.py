@@ -1,23 +1,28 @@
-"""Packs of the pictures of jobs, to train on where the pictures themselves are not."""
+"""Small copies of the pictures of jobs, to train on where the pictures themselves are not."""
 
+import json
+import logging
 import shutil
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from PIL import Image
-
-from training.data import pack
+from training.data import ORIGINALS, content_hash, originals, shrunk
 from training.jobs import Job, Session
-from training.sources import link, listed, pictures, source
+from training.sources import listed, pictures, source
 from zoo.errors import InputError
+from zoo.files import staged
 
-LARGEST_PACK = 40_000_000  # bytes, of one job
+log = logging.getLogger(__name__)
+
+MOST = 40_000_000  # bytes, of one job
+QUALITY = 90  # of WebP: about an eighth of the decoded bytes
 COPIED = {"style", "styles", "pairs"}  # fields of recipes that are no streams of pictures
 
 
-def carry(session: Session, job: Job, out: Path, most: int = LARGEST_PACK) -> int:
-    """Write the pictures of ``job`` to ``out``, decoded at the size used; returns the bytes.
+def carry(session: Session, job: Job, out: Path, most: int = MOST) -> int:
+    """Write the pictures of ``job`` to ``out``, at the size used; returns the bytes.
 
     Where they are more than ``most`` bytes, an even choice of those to train on goes along; style
     pictures, pairs and those to judge by go whole.
@@ -46,13 +51,11 @@ def carry(session: Session, job: Job, out: Path, most: int = LARGEST_PACK) -> in
             total += sum(p.stat().st_size for p in [target, *target.rglob("*")] if p.is_file())
     for number, (_, place) in enumerate(sorted(streams)):
         folder = pictures(inside, job, place)
-        size = job.flags["load_size"]
-        chosen = _as_many(listed(folder), size, (most - total) // (len(streams) - number))
-        if not chosen:
-            raise InputError("The pictures of {name} are too large to carry.", name=job.name)
         target = _target(out, job, place, test=False)
-        pack(link(chosen, inside.work / job.name / folder.name), target, size)
-        total += sum(p.stat().st_size for p in target.iterdir())
+        room = (most - total) // (len(streams) - number)
+        total += _copy(listed(folder), target, job.flags["load_size"], room)
+        if not originals(target):
+            raise InputError("The pictures of {name} are too large to carry.", name=job.name)
     return total
 
 
@@ -61,14 +64,36 @@ def _target(out: Path, job: Job, place: str, test: bool) -> Path:
     return path.with_name(f"{path.name}-test") if test else path
 
 
-def _as_many(paths: Sequence[Path], size: int, most: int) -> list[Path]:
-    """An even choice of ``paths`` that takes at most so many bytes, decoded at ``size``."""
-    sizes = []
-    for path in paths:
-        with Image.open(path) as picture:  # reads the header only
-            scale = min(1.0, size / min(picture.size))
-            sizes.append(3 * round(picture.width * scale) * round(picture.height * scale) + 256)
-    count = len(paths)
-    while count and sum(sizes[n * len(paths) // count] for n in range(count)) > most:
-        count = min(count - 1, count * 49 // 50)
-    return [paths[n * len(paths) // count] for n in range(count)]
+def _copy(paths: Sequence[Path], out: Path, size: int, most: int) -> int:
+    """Write an even choice of pictures to ``out``, as many as fit into ``most`` bytes.
+
+    They are WebP, with a list of the digests of the originals, which is what cards tell.
+
+    Returns:
+        How many bytes they are in all.
+    """
+    if out.exists() and not (out / ORIGINALS).is_file():
+        raise InputError("{out} is there already and holds no copies; move it away.", out=out)
+    with staged(out) as fresh:
+
+        def copy(path: Path) -> tuple[Path, str, int] | None:
+            made = fresh / f"{path.name}.webp"
+            try:
+                shrunk(path, size).save(made, quality=QUALITY)
+            except InputError as error:
+                log.warning("left out %s: %s", path.name, error)
+                return None
+            digest = content_hash(path)
+            return made, digest, made.stat().st_size + len(made.name.encode()) + len(digest) + 8
+
+        with ThreadPoolExecutor() as pool:
+            copies = list(filter(None, pool.map(copy, paths)))
+        kept = copies
+        while kept and sum(size for *_, size in kept) > most:
+            count = min(len(kept) - 1, len(kept) * 49 // 50)
+            kept = [copies[n * len(copies) // count] for n in range(count)]
+        for made, *_ in set(copies) - set(kept):
+            made.unlink()
+        known = {made.name: digest for made, digest, _ in kept}
+        (fresh / ORIGINALS).write_text(json.dumps(known))
+    return sum(path.stat().st_size for path in out.iterdir())

@@ -34,6 +34,7 @@ from zoo.errors import DiskFullError, InputError
 log = logging.getLogger(__name__)
 
 INDEX, PIXELS = "index.json", "pixels.u8"
+ORIGINALS = "originals.json"  # beside copies of pictures: digests of what they are copies of
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
 VERSION = 1  # of the layout; part of the key of a cached pack
 
@@ -193,8 +194,10 @@ def open_pack(folder: Path, size: int, packs: Path, least: int = 1) -> Pack:
         with ThreadPoolExecutor() as pool:
             hashes = list(pool.map(content_hash, paths))
         whole = hashlib.sha256(f"{VERSION} {size}".encode())
+        known = originals(folder)
         for path, digest in zip(paths, hashes, strict=True):
-            whole.update(f"{path.relative_to(folder).as_posix()}\0{digest}\n".encode())
+            name = path.relative_to(folder).as_posix()
+            whole.update(f"{name}\0{digest}{known.get(name, '')}\n".encode())
         kept = packs / f"{folder.resolve().name}-{size}-{whole.hexdigest()[:16]}"
         if not (kept / INDEX).is_file():
             pack(folder, kept, size)
@@ -282,6 +285,21 @@ def pictures_in(folder: Path) -> list[Path]:
     return paths
 
 
+def originals(folder: Path) -> dict[str, str]:
+    """Digests by name of what the pictures in a folder of copies were made of; of others, none.
+
+    Raises InputError when the file that says so is damaged.
+    """
+    place = folder / ORIGINALS
+    try:
+        told = json.loads(place.read_text()) if place.exists() else {}
+        return {str(name): str(digest) for name, digest in told.items()}
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(
+            "{place} is damaged ({reason}). Copy the pictures again.", place=place, reason=error
+        ) from error
+
+
 def content_hash(path: Path) -> str:
     """SHA-256 of a file in hex; empty for one that cannot be read."""
     try:
@@ -291,19 +309,30 @@ def content_hash(path: Path) -> str:
         return ""
 
 
+def shrunk(path: Path, size: int) -> Image.Image:
+    """The picture in a file, its shorter side at most ``size`` pixels.
+
+    Raises InputError when there is none that can be used.
+    """
+    picture = images.open_picture(path).image
+    scale = size / min(picture.size)
+    if scale >= 1:
+        return picture
+    return images.resize(picture, (round(picture.width * scale), round(picture.height * scale)))
+
+
 def _write_pixels(folder: Path, paths: list[Path], size: int, out: Path) -> Iterator[Entry]:
     """Write the usable pictures to ``out`` one by one, yielding where each went."""
 
+    known = originals(folder)
+
     def decode(path: Path) -> tuple[str, np.ndarray] | InputError:
         try:
-            picture = images.open_picture(path).image
+            picture = shrunk(path, size)
         except InputError as error:
             return error
-        scale = size / min(picture.size)
-        if scale < 1:
-            wanted = round(picture.width * scale), round(picture.height * scale)
-            picture = images.resize(picture, wanted)
-        return content_hash(path), np.asarray(picture)
+        name = path.relative_to(folder).as_posix()
+        return known.get(name) or content_hash(path), np.asarray(picture)
 
     offset = 0
     with out.open("wb") as file, ThreadPoolExecutor() as pool:

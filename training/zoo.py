@@ -6,9 +6,9 @@
 The checkpoint that is furthest from its budget of steps goes on where it stopped. Then it is
 measured, and takes the place of the one in ``zoo/checkpoints`` if it passes every gate and is
 better by the measure that :data:`training.jobs.JOBS` names; else that one stays as it is. What
-came of it is in ``zoo/checkpoints/LEDGER.md``. With ``--pack`` nothing is trained: the pictures are
-decoded at the size that they are used at and written to a folder that can be given as ``--data``
-elsewhere.
+came of it is in ``zoo/checkpoints/LEDGER.md``. With ``--pack`` nothing is trained: small copies of
+the pictures, of the size that they are used at, are written to a folder that can be given as
+``--data`` elsewhere.
 """
 
 import json

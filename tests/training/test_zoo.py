@@ -17,13 +17,14 @@ from click.testing import CliRunner
 
 from training import zoo
 from training.carry import carry
-from training.data import Pack
+from training.data import ORIGINALS, content_hash, open_pack, originals
 from training.jobs import JOBS, Job, Session
 from training.publish import recipe_in
 from training.sources import pictures
 from training.zoo import beginning, pending, progress, settle, train, walk
 from zoo import card, checkpoint
 from zoo.card import Metric
+from zoo.errors import InputError
 
 TOY = Job(
     name="adain",
@@ -247,19 +248,37 @@ def test_every_tenth_picture_is_held_out(session: Session, paintings: Path) -> N
         assert not there & held
 
 
-def test_pictures_are_packed_to_be_carried(
+def test_small_copies_of_pictures_are_carried(
     session: Session, judged: Judged, tmp_path: Path
 ) -> None:
-    out = tmp_path / "packed"
-    size = carry(session, TOY, out, most=60_000)
-    assert size == sum(p.stat().st_size for p in out.rglob("*") if p.is_file()) <= 60_000
-    packs = {p.parent.name: Pack(p.parent) for p in out.rglob("index.json")}
-    assert packs.keys() == {"photos", "paintings"}
-    assert all(2 <= len(one) <= 5 for one in packs.values())
+    out, most = tmp_path / "packed", 4000
+    size = carry(session, TOY, out, most=most)
+    assert size == sum(p.stat().st_size for p in out.rglob("*") if p.is_file()) <= most
+    told = {p.parent.name: originals(p.parent) for p in out.rglob(ORIGINALS)}
+    assert told.keys() == {"photos", "paintings"}
+    for place, known in told.items():
+        there = {f"{path.name}.webp": path for path in (session.data / place).iterdir()}
+        assert 2 <= len(known) < len(there)
+        assert known == {name: content_hash(there[name]) for name in known}
+        opened = open_pack(out / TOY.name / place, TOY.flags["load_size"], tmp_path / "packs")
+        assert {entry.sha256 for entry in opened.entries} == set(known.values())
+        assert min(opened.entries[0].height, opened.entries[0].width) == TOY.flags["load_size"]
     elsewhere = replace(session, data=out, work=tmp_path / "elsewhere" / "zoo")
     judged(0.5)
     walk(elsewhere, [replace(TOY, steps=1)], 5)
     assert book(elsewhere)[0]["outcome"] == "shipped"
+
+
+def test_copies_replace_copies_and_nothing_else(session: Session, tmp_path: Path) -> None:
+    carry(session, TOY, tmp_path / "packed", most=4000)
+    carry(session, TOY, tmp_path / "packed", most=2000)
+    place = tmp_path / "packed" / TOY.name / "photos"
+    assert {p.name for p in place.glob("*.webp")} == originals(place).keys()
+    (place / ORIGINALS).unlink()
+    with pytest.raises(InputError, match="move it away"):
+        carry(session, TOY, tmp_path / "packed")
+    with pytest.raises(InputError, match="too large to carry"):
+        carry(session, TOY, tmp_path / "other", most=100)
 
 
 @pytest.mark.parametrize("job", JOBS, ids=lambda job: str(job.name))
