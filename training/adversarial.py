@@ -39,7 +39,7 @@ JudgeWarmup = Annotated[
     Field(
         ge=0,
         le=10**8,
-        description="First steps, in which the discriminators alone learn to tell the kinds apart.",
+        description="First steps, in which the discriminators alone learn.",
     ),
 ]
 FURTHER = 10**9  # a position in the data where no step's own batch comes to

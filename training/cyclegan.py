@@ -149,9 +149,11 @@ class CycleGANTrainer(TranslationTrainer[CycleGANRecipe]):
         recipe = self.recipe
         reals = self.reals(recipe.judge_extra)
         if self.done < recipe.judge_warmup:
-            # Differs from the paper, where the recipe asks for it: generators that make a change
-            # begin with none, and learn nothing from a discriminator that tells nothing.
-            return {"discriminators": self.teach_judges(reals, reals[::-1], 0.5)}
+            # Differs from the paper, where the recipe asks for it: generators learn nothing from a
+            # discriminator that tells nothing, and trained ones forget.
+            with torch.no_grad(), self.autocast():
+                fakes = self.b_to_a(reals[1]), self.a_to_b(reals[0])
+            return {"discriminators": self.teach_judges(reals, fakes, 0.5)}
         real_a, real_b = (real[: recipe.batch_size] for real in reals)
         seen_a, seen_b = self.seen(real_a, "exposure_a"), self.seen(real_b, "exposure_b")
         with frozen(self.judge_a, self.judge_b):

@@ -9,6 +9,7 @@ are options: `--objective hinge --spectral --spectral-generators --discriminator
 --halve-every 0`, with averaged weights, which are on already.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, cast
 
@@ -106,9 +107,7 @@ class MUNITTrainer(CodedTrainer[MUNITRecipe]):
         recipe, a, b = self.recipe, self.net_a, self.net_b
         reals = self.reals(recipe.judge_extra)
         if self.done < recipe.judge_warmup:
-            # Differs from the paper, where the recipe asks for it: generators that make a change
-            # begin with none, and learn nothing from a discriminator that tells nothing.
-            return {"discriminators": self.teach_judges(reals, reals[::-1])}
+            return {"discriminators": self.teach_judges(reals, self.first_fakes(reals))}
         real_a, real_b = (real[: recipe.batch_size] for real in reals)
         size = len(self.prior_a.mean)
         with frozen(self.judge_a, self.judge_b):
@@ -165,6 +164,21 @@ class MUNITTrainer(CodedTrainer[MUNITRecipe]):
         telling = self.teach_judges(reals, self.shown((fake_a, fake_b), recipe.judge_extra))
         losses = {name: loss for name, (_, loss) in terms.items()}
         return {"total": total, **losses, "discriminators": telling}
+
+    @torch.no_grad()
+    def first_fakes(self, reals: Sequence[Tensor]) -> list[Tensor]:
+        """What is made of pictures of each kind while the discriminators alone learn.
+
+        Differs from the paper, where the recipe asks for it: generators learn nothing from a
+        discriminator that tells nothing, and trained ones forget.
+        """
+        fakes, size = [], len(self.prior_a.mean)
+        for here, real, other in ("A", reals[1], self.net_b), ("B", reals[0], self.net_a):
+            codes = self.normal(f"first_{here}", len(real) // self.recipe.batch_size, size)
+            with self.autocast():
+                wanted = other.encode_content(real), codes.flatten(0, 1), real
+                fakes += self.decode(here, [wanted])
+        return fakes
 
     def last_layer(self, method: MUNIT, domain: str) -> nn.Conv2d:
         """The convolution that gives the codes of pictures of ``domain``."""

@@ -102,6 +102,24 @@ def test_the_last_steps_fit_the_last_layers_of_style_encoders(
     assert all(torch.equal(shipped[name], moved[name]) for name in changed)
 
 
+def test_discriminators_learn_first_on_what_trained_generators_make(
+    photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    made = trainer(photos, paintings, tmp_path / "run", judge_warmup=1, judge_extra=1)
+    seen: list[Tensor] = []
+    made.judge_b.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    before = [p.clone() for p in made.method.parameters()]
+    assert made.step().keys() == {"discriminators"}
+    assert all(map(torch.equal, made.method.parameters(), before))
+    (told,) = seen
+    reals, half = made.reals(1), 2 * made.recipe.batch_size
+    torch.testing.assert_close(told[:half], reals[1])
+    content = made.net_a.encode_content(reals[0])
+    codes = made.normal("first_B", 2, len(made.prior_b.mean)).flatten(0, 1)
+    (fakes,) = made.decode("B", [(content, codes, reals[0])])
+    torch.testing.assert_close(told[half:], fakes)
+
+
 def test_spectral_generators_have_no_last_layer_to_fit(
     photos: Path, paintings: Path, tmp_path: Path
 ) -> None:
