@@ -189,8 +189,10 @@ OF_PAIRS: dict[tuple[str, str], dict[str, Any]] = {
         "skip": False, "cycle_weight": 5.0, "identity_weight": 0.3, "exposure": 0.7,
         "lr": 1e-4,
     },
+    # Began with 1249 steps of half as many pictures at twice the rate.
     ("cyclegan", "seasons"): FEATURES | MORE | {
         "skip": True, "norm": "none", "cycle_weight": 5.0, "identity_weight": 0.2,
+        "batch_size": 2, "judge_extra": 1, "lr": 1e-4, "shift": 4,
     },
     # Began with 295 steps of half as many pictures.
     ("munit", "chinese"): FEATURES | DRAWN | {
@@ -370,8 +372,8 @@ JOBS: tuple[Job, ...] = (
         data={"portraits": "portraits"},
         flags={
             "size": 64, "load_size": 72, "width": 32, "discriminator_width": 64, "batch_size": 24,
-            "precision": "bf16", "augment": "gentle", "cooldown": 0.3, "average": 0.997,
-            "judged": "features", "discriminator_rate": 2.0,
+            "precision": "bf16", "augment": "gentle", "cooldown": 0.5, "average": 0.998,
+            "judged": "features", "discriminator_rate": 4.0, "lr": 1e-4,
         },
         steps=12_000,
         measure=("KID",),
