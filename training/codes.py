@@ -158,10 +158,8 @@ class CodedTrainer(TranslationTrainer[C]):
         reals = dict(zip("AB", self.reals(0), strict=True))
         apart = []
         for here, there in ("AB", "BA"):
-            layer, drawn = (
-                self.last_layer(method, here),
-                self.normal(f"drawn_{here}", method.code_size),
-            )
+            layer = self.last_layer(method, here)
+            drawn = self.normal(f"drawn_{here}", method.code_size)
             seen: list[Tensor] = []
             hook = layer.register_forward_pre_hook(lambda _, given: seen.append(given[0]))  # noqa: B023
             with torch.no_grad(), self.autocast():

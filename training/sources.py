@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable
 from pathlib import Path
 
-from training.data import ORIGINALS, pictures_in
+from training.data import INDEX, ORIGINALS, pictures_in
 from training.jobs import Job, Session
 from training.loop import write
 from zoo.errors import InputError
@@ -27,13 +27,13 @@ def source(session: Session, job: Job, place: str) -> Path:
 
 
 def pictures(session: Session, job: Job, place: str, *, test: bool = False) -> Path:
-    """A folder or file of the pictures to train on, or with ``test`` of those to judge by.
+    """A folder, pack or file of the pictures to train on, or with ``test`` of those to judge by.
 
     Where only some of a folder are meant, it is a folder of links to them.
     """
     found = source(session, job, place)
     held_out = job.held_out and place in job.data.values()
-    if (found / ORIGINALS).is_file():
+    if any((found / name).is_file() for name in (INDEX, ORIGINALS)):
         return found.with_name(f"{found.name}-test") if test and held_out else found
     if found.suffix == ".csv":
         return _scenes(session, job, found, test) if held_out else found

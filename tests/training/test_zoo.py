@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from training import zoo
 from training.carry import carry
-from training.data import ORIGINALS, content_hash, open_pack, originals
+from training.data import ORIGINALS, content_hash, open_pack, originals, pack
 from training.jobs import JOBS, Job, Session
 from training.publish import recipe_in
 from training.sources import pictures
@@ -246,6 +246,20 @@ def test_every_tenth_picture_is_held_out(session: Session, paintings: Path) -> N
         assert held == {"09", "19"}
         assert len(there) == 18
         assert not there & held
+
+
+@pytest.mark.parametrize("kind", ["pack", "copies"])
+def test_packs_and_copies_have_what_is_held_out_beside_them(
+    kind: str, session: Session, photos: Path
+) -> None:
+    job = replace(TOY, held_out=True)
+    place = session.data / TOY.name / "photos"
+    if kind == "pack":
+        pack(photos, place, 40)
+    else:
+        carry(session, TOY, session.data)
+    assert pictures(session, job, "photos") == place
+    assert pictures(session, job, "photos", test=True) == place.with_name("photos-test")
 
 
 def test_small_copies_of_pictures_are_carried(
