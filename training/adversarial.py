@@ -34,14 +34,6 @@ JudgeExtra = Annotated[
         "and earlier results from the pool.",
     ),
 ]
-JudgeWarmup = Annotated[
-    int,
-    Field(
-        ge=0,
-        le=10**8,
-        description="First steps, in which the discriminators alone learn.",
-    ),
-]
 FURTHER = 10**9  # a position in the data where no step's own batch comes to
 N = TypeVar("N", bound=nn.Module)
 
@@ -114,6 +106,14 @@ class TranslationRecipe(AdversarialRecipe):
     domain_b: Annotated[Path, Field(description="Folder of pictures of the other kind.")]
     name_a: Annotated[str, Field(description="What people call the first kind.")] = "A"
     name_b: Annotated[str, Field(description="What people call the second kind.")] = "B"
+    judge_warmup: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=10**8,
+            description="First steps, in which the discriminators alone learn.",
+        ),
+    ] = 0
 
 
 A = TypeVar("A", bound=AdversarialRecipe)
@@ -184,6 +184,14 @@ class AdversarialTrainer(Trainer[A]):
             if group.get("clip"):
                 self.accelerator.clip_grad_norm_(group["params"], group["clip"])
         super().apply(optimizer)
+
+    def telling(self, judge: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
+        """How far ``judge`` is from telling ``real`` from detached ``fake``, ``(·, 3, s, s)``."""
+        with self.autocast():
+            scores = scales_of(judge(torch.cat([real, fake])))
+        split = [score.split([len(real), len(fake)]) for score in scores]
+        true, false = zip(*split, strict=True)
+        return discriminator_loss(true, false, self.recipe.objective)
 
     def random(self, purpose: str) -> list[np.random.Generator]:
         """A source of randomness for each picture of this step's batch."""
@@ -281,11 +289,7 @@ class TranslationTrainer(AdversarialTrainer[T]):
         """
         telling = torch.zeros((), device=self.device)
         for judge, real, fake in zip((self.judge_a, self.judge_b), reals, fakes, strict=True):
-            with self.autocast():
-                scores = scales_of(judge(torch.cat([real, fake])))
-            split = [score.split([len(real), len(fake)]) for score in scores]
-            true, false = zip(*split, strict=True)
-            telling = telling + discriminator_loss(true, false, self.recipe.objective)
+            telling = telling + self.telling(judge, real, fake)
         telling = share * telling
         self.update(telling, self.judges)
         return telling

@@ -18,7 +18,6 @@ from torch.nn import functional as F
 from training import faults
 from training.adversarial import (
     JudgeExtra,
-    JudgeWarmup,
     TranslationRecipe,
     TranslationTrainer,
     begin_with_photo,
@@ -66,7 +65,6 @@ class CycleGANRecipe(TranslationRecipe):
         Norm, Field(description="Of the generators' layers; none for changes of light and colour.")
     ] = "instance"
     judge_extra: JudgeExtra = 0
-    judge_warmup: JudgeWarmup = 0
     discriminator_width: Annotated[
         int, Field(ge=1, le=512, description="Channels of the discriminators' first layer.")
     ] = 64

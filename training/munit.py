@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from training.adversarial import (
     JudgeExtra,
-    JudgeWarmup,
     begin_with_photo,
     frozen,
     generator_loss,
@@ -46,7 +45,6 @@ class MUNITRecipe(CodedRecipe):
         int, Field(ge=1, le=32, description="Residual blocks of encoder and decoder.")
     ] = 4
     judge_extra: JudgeExtra = 0
-    judge_warmup: JudgeWarmup = 0
     spectral_generators: Annotated[
         bool, Field(description="Bound the generators by spectral normalisation.")
     ] = False

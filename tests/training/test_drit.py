@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from tests.training.toys import moved_by_a_step, recipe_of, run_in, trainer_of
@@ -111,3 +111,33 @@ def test_half_of_a_batch_is_translated(photos: Path, paintings: Path, tmp_path: 
     )
     made.step()
     assert seen == [2, 2, 2, 2]  # twice for the contents alone, then there and back
+
+
+def test_discriminators_learn_first_on_what_trained_networks_make(
+    photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    made = trainer(photos, paintings, tmp_path / "run", batch_size=4, judge_warmup=1)
+    seen: dict[str, Tensor] = {}
+    for name, judge in made.judges.items():
+        judge.register_forward_pre_hook(
+            lambda _, given, name=name: seen.update({name: given[0]})  # type: ignore[misc]
+        )
+    before = [p.clone() for p in made.method.parameters()]
+    judges = [p.clone() for judge in made.judges.values() for p in judge.parameters()]
+    assert made.step().keys() == {"discriminators"}
+    assert all(map(torch.equal, made.method.parameters(), before))
+    moved = [p for judge in made.judges.values() for p in judge.parameters()]
+    assert not any(map(torch.equal, moved, judges))
+    real_a, real_b = made.pictures(2)
+    torch.testing.assert_close(seen["judge_a"][:2], real_a[1::2])
+    torch.testing.assert_close(seen["judge_random_b"][:2], real_b[::2])
+    with torch.no_grad():
+        content = made.encode_content(real_a[1::2], "A", "content_A")
+        code, _ = made.encode_attribute(real_b[1::2], "B", "code_B")
+        drawn = made.normal("drawn", made.net.code_size)[1::2]
+        wanted = [(content, each, real_a[1::2]) for each in (code, drawn)]
+        guided, random = made.decode("B", wanted)
+    torch.testing.assert_close(seen["judge_b"][2:], guided)
+    torch.testing.assert_close(seen["judge_random_b"][2:], random)
+    made.done = 1
+    assert "total" in made.step()
