@@ -21,7 +21,15 @@ from torch import Tensor, distributed, nn
 from torch.nn import functional as F
 
 from training.loop import Trainer
-from training.recipe import BatchSize, Cooldown, LoadSize, Optimizer, Recipe, Run
+from training.recipe import (
+    BatchSize,
+    CheckerboardWeight,
+    Cooldown,
+    LoadSize,
+    Optimizer,
+    Recipe,
+    Run,
+)
 from zoo.nn.translation import initialise, spectral
 
 Objective = Literal["lsgan", "hinge", "bce"]
@@ -114,6 +122,7 @@ class TranslationRecipe(AdversarialRecipe):
             description="First steps, in which the discriminators alone learn.",
         ),
     ] = 0
+    checkerboard_weight: CheckerboardWeight = 0.0
 
 
 A = TypeVar("A", bound=AdversarialRecipe)

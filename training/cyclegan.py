@@ -26,6 +26,7 @@ from training.adversarial import (
 )
 from training.cli import main
 from training.discriminators import judge_for, patches
+from training.losses import stripes
 from training.recipe import Run
 from zoo.card import Metric
 from zoo.method import Direction
@@ -168,17 +169,15 @@ class CycleGANTrainer(TranslationTrainer[CycleGANRecipe]):
             cycle = F.l1_loss(back_a, real_a) + F.l1_loss(back_b, real_b)
             identity = F.l1_loss(same_a, real_a) + F.l1_loss(same_b, real_b)
             total = fooling + recipe.cycle_weight * (cycle + recipe.identity_weight * identity)
+            losses = {"adversarial": fooling, "cycle": cycle, "identity": identity}
+            if recipe.checkerboard_weight:
+                losses["checkerboard"] = stripes(torch.cat([fake_a, fake_b]))
+                total = total + recipe.checkerboard_weight * losses["checkerboard"]
             self.update(total, self.forgers)
         # Half of it, so that they learn at half the generators' pace, as in the paper.
         # Differs from the paper, where the recipe asks for it: they see more pictures than one.
         telling = self.teach_judges(reals, self.shown((fake_a, fake_b), recipe.judge_extra), 0.5)
-        return {
-            "total": total,
-            "adversarial": fooling,
-            "cycle": cycle,
-            "identity": identity,
-            "discriminators": telling,
-        }
+        return {"total": total, **losses, "discriminators": telling}
 
     def seen(self, images: Tensor, purpose: str) -> Tensor:
         """Inputs of the generators: ``(B, 3, s, s)`` in [-1, 1], exposed at random if asked for.

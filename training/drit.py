@@ -27,6 +27,7 @@ from training.cli import main
 from training.codes import CodedRecipe, CodedTrainer, l1, mode_seeking
 from training.codes import gate as gate  # for training.publish
 from training.discriminators import MultiScale, judge_for
+from training.losses import stripes
 from training.recipe import Run
 from zoo.methods.drit import DRIT, Domain, DRITConfig, Mode
 from zoo.nn.translation import Norm, block, initialise, spectral
@@ -286,6 +287,8 @@ class DRITTrainer(CodedTrainer[DRITRecipe]):
                 alike = mode_seeking(random_a[0], random_a[1], codes[0], codes[1])
                 alike = alike + mode_seeking(random_b[0], random_b[1], codes[0], codes[1])
                 terms["mode_seeking"] = recipe.mode_seeking_weight, alike
+            if recipe.checkerboard_weight:
+                terms["checkerboard"] = recipe.checkerboard_weight, stripes(torch.cat(fakes))
             total = torch.stack([weight * loss for weight, loss in terms.values()]).sum()
             self.update(total, self.forgers)
         self.prior_a.update(code_a)

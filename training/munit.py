@@ -27,6 +27,7 @@ from training.cli import main
 from training.codes import CodedRecipe, CodedTrainer, l1, mode_seeking
 from training.codes import gate as gate  # for training.publish
 from training.discriminators import MultiScale, judge_for
+from training.losses import stripes
 from training.recipe import Cooldown, Run
 from zoo.errors import InputError
 from zoo.methods.munit import MUNIT, MUNITConfig
@@ -154,6 +155,9 @@ class MUNITTrainer(CodedTrainer[MUNITRecipe]):
                 alike = mode_seeking(fake_a, made_a, drawn_a, other_a)
                 alike = alike + mode_seeking(fake_b, made_b, drawn_b, other_b)
                 terms["mode_seeking"] = recipe.mode_seeking_weight, alike
+            if recipe.checkerboard_weight:
+                striped = stripes(torch.cat([fake_a, fake_b]))
+                terms["checkerboard"] = recipe.checkerboard_weight, striped
             total = torch.stack([weight * loss for weight, loss in terms.values()]).sum()
             self.update(total, self.forgers)
         self.prior_a.update(style_a)

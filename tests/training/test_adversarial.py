@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -86,6 +87,27 @@ def test_generators_are_trained_with_muon_where_the_recipe_asks(
     ]
     assert len(inner["params"]) >= len(moved) > 0
     assert sum(bool(change > 0) for change in moved) >= 0.8 * len(moved)
+
+
+@pytest.mark.parametrize("name", ["cyclegan", "munit", "drit"])
+def test_stripes_of_translations_count_by_their_weight(name: str, tmp_path: Path) -> None:
+    fences, source = tmp_path / "fences", np.random.default_rng(0)
+    fences.mkdir()
+    for number in range(4):
+        pixels = 64 * (source.random((72, 72, 3)) + (np.arange(72) % 4 < 2)[None, :, None])
+        Image.fromarray(pixels.astype(np.uint8)).save(fences / f"{number}.png")
+    losses, moved = [], []
+    for weight in (0.0, 3.0):
+        changes = {"judge_warmup": 0, "size": 64, "load_size": 72, "skip": True}
+        recipe = recipe_of(name, fences, fences, checkerboard_weight=weight, **changes)
+        trainer = trainer_of(name, recipe, run_in(tmp_path / str(weight)))
+        losses.append({key: float(loss.detach()) for key, loss in trainer.step().items()})
+        moved.append(_sum(trainer.method))
+    plain, striped = losses
+    assert "checkerboard" not in plain
+    assert striped["checkerboard"] > 0
+    assert striped["total"] - plain["total"] == pytest.approx(3 * striped["checkerboard"], rel=1e-3)
+    assert moved[0] != moved[1]
 
 
 def test_frozen_networks_get_no_gradient_but_pass_it_on() -> None:

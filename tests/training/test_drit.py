@@ -119,9 +119,7 @@ def test_discriminators_learn_first_on_what_trained_networks_make(
     made = trainer(photos, paintings, tmp_path / "run", batch_size=4, judge_warmup=1)
     seen: dict[str, Tensor] = {}
     for name, judge in made.judges.items():
-        judge.register_forward_pre_hook(
-            lambda _, given, name=name: seen.update({name: given[0]})  # type: ignore[misc]
-        )
+        judge.register_forward_pre_hook(lambda _, given, name=name: seen.update({name: given[0]}))
     before = [p.clone() for p in made.method.parameters()]
     judges = [p.clone() for judge in made.judges.values() for p in judge.parameters()]
     assert made.step().keys() == {"discriminators"}
