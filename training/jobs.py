@@ -207,7 +207,11 @@ OF_PAIRS: dict[tuple[str, str], dict[str, Any]] = {
         "clip": 10.0, "cycle_weight": 5.0, "prior_weight": 4.0, "mode_seeking_weight": 0.005,
         "codes_last": 40,
     },
-    ("drit", "seasons"): CHANGE | FEATURES,
+    # Began with 450 steps of half as many pictures, none of them shifted.
+    ("drit", "seasons"): CHANGE | FEATURES | {
+        "batch_size": 4, "lr": 3e-4, "discriminator_rate": 3.0, "latent_weight": 2.0,
+        "cooldown": 1.0, "judge_warmup": 80, "shift": 4, "checkerboard_weight": 0.5,
+    },
 }  # fmt: skip
 
 LIMITS = {
