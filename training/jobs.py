@@ -199,8 +199,10 @@ OF_PAIRS: dict[tuple[str, str], dict[str, Any]] = {
         "pool": 100, "clip": 10.0, "cycle_weight": 2.0, "prior_weight": 4.0,
         "mode_seeking_weight": 0.001, "guided": 0.5, "judge_warmup": 60, "codes_last": 40,
     },
+    # Began with 750 steps of one picture at twice the rate.
     ("munit", "seasons"): JUDGED | FEATURES | MORE | LARGER | {
-        "judge_warmup": 120, "guided": 0.5,
+        "batch_size": 2, "judge_extra": 1, "judge_warmup": 100, "lr": 1e-4, "cooldown": 1.0,
+        "shift": 4, "checkerboard_weight": 0.5, "guided": 0.5, "codes_last": 60,
     },
     # Began with 244 steps of half as many pictures.
     ("drit", "chinese"): FEATURES | DRAWN | {
