@@ -223,6 +223,7 @@ LIMITS = {
     ),
     ("munit", "chinese"): (INK, "Paintings become rocks with a weave, some under a white sky."),
     ("drit", "chinese"): (INK, "Codes change colours more than brush strokes."),
+    ("drit", "seasons"): ("Summers turn skin and night skies greenish.",),
 }
 
 FEW_OUTLINES = (
