@@ -30,12 +30,13 @@ from training.recipe import LoadSize, Run
 from zoo import codes as style_codes
 from zoo.card import Metric
 from zoo.codes import Coded, CodedTranslation
-from zoo.method import Direction
+from zoo.method import Direction, Method
 from zoo.metrics import kid_vgg19
 from zoo.nn.vgg import VGG19, vgg19
 
 log = logging.getLogger(__name__)
 COLLAPSED = 0.01  # mean difference of two results in [0, 1]
+CALMED_BY = 32  # pictures of each kind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +100,7 @@ class CodedRecipe(TranslationRecipe):
 
 
 C = TypeVar("C", bound=CodedRecipe)
+M = TypeVar("M", bound=Method)
 
 
 class CodedTrainer(TranslationTrainer[C]):
@@ -117,6 +119,31 @@ class CodedTrainer(TranslationTrainer[C]):
     @abstractmethod
     def last_layer(self, method: Any, domain: str) -> nn.Linear | nn.Conv2d:
         """What gives the codes of pictures of ``domain`` in ``method``."""
+
+    def build(self, method: M) -> M:
+        """As any; codes of pictures begin no larger than drawn ones."""
+        built = super().build(method)
+        if self.recipe.start_from:
+            for domain, stream in (("A", self.a), ("B", self.b)):
+                self.calm(domain, stream.pack.tensors(CALMED_BY))
+        return built
+
+    @torch.no_grad()
+    def calm(self, domain: str, pictures: Sequence[Tensor]) -> None:
+        """Let codes of ``pictures``, ``(1, 3, H, W)`` in [0, 1] each, have a mean square of 1.
+
+        Differs from the paper, where weights to start from ask for it. Fitted encoders put some
+        pictures far out. What is painted by such codes is no picture, and drawing them in would be
+        all that the first steps did.
+        """
+        method = cast(CodedTranslation, self.method)
+        found = [method.encode_style(2 * p.to(self.device) - 1, domain) for p in pictures]
+        square = float(torch.cat(found).float().square().mean())
+        if square > 1:
+            for network in (self.method, self.result):
+                layer = self.last_layer(network, domain)
+                layer.weight.div_(square**0.5)
+                cast(Tensor, layer.bias).div_(square**0.5)
 
     def step(self) -> dict[str, Tensor]:
         """Learn; or, in the last steps of a recipe that asks for it, fit the style encoders."""

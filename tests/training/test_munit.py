@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -7,10 +8,19 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from tests.training.toys import moved_by_a_step, recipe_of, run_in, trainer_of
-from training.codes import CodeFit, Prior, gate, guided_to_random, mode_seeking, spread, steadiness
+from training.codes import (
+    CodedTrainer,
+    CodeFit,
+    Prior,
+    gate,
+    guided_to_random,
+    mode_seeking,
+    spread,
+    steadiness,
+)
 from training.data import pack
 from training.munit import MUNITRecipe, MUNITTrainer
-from zoo import codes, images
+from zoo import checkpoint, codes, images
 from zoo.codes import Coded
 from zoo.errors import CheckpointError, InputError
 from zoo.method import Direction
@@ -118,6 +128,30 @@ def test_discriminators_learn_first_on_what_trained_generators_make(
     codes = made.normal("first_B", 2, len(made.prior_b.mean)).flatten(0, 1)
     (fakes,) = made.decode("B", [(content, codes, reals[0])])
     torch.testing.assert_close(told[half:], fakes)
+
+
+@pytest.mark.parametrize(("name", "size"), [("munit", 9.0), ("drit", 9.0), ("drit", 0.1)])
+def test_codes_of_pictures_begin_no_larger_than_drawn_ones(
+    photos: Path, paintings: Path, tmp_path: Path, name: str, size: float
+) -> None:
+    made = trainer_of(name, recipe_of(name, photos, paintings), run_in(tmp_path / "run"))
+    assert isinstance(made, CodedTrainer)
+    pictures = [2 * picture - 1 for picture in made.a.pack.tensors(99)]
+
+    def square(method: Any) -> float:
+        with torch.no_grad():
+            return float(torch.cat([method.encode_style(p, "A") for p in pictures]).square().mean())
+
+    layer = made.last_layer(made.method, "A")
+    with torch.no_grad():
+        factor = (size / square(made.method)) ** 0.5
+        layer.weight.mul_(factor)
+        layer.bias.mul_(factor)  # type: ignore[union-attr]
+    checkpoint.save(made.method, tmp_path / "start")
+    recipe = recipe_of(name, photos, paintings, start_from=tmp_path / "start")
+    again = trainer_of(name, recipe, run_in(tmp_path / "again"))
+    for method in (again.method, again.result):
+        assert square(method) == pytest.approx(min(1.0, size), rel=0.01)
 
 
 def test_spectral_generators_have_no_last_layer_to_fit(
