@@ -18,6 +18,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, distributed, nn
 from torch.nn import functional as F
+from torch.nn.utils import parametrize
 
 from training import faults
 from training.adversarial import (
@@ -137,6 +138,8 @@ class CodedTrainer(TranslationTrainer[C]):
         all that the first steps did.
         """
         method = cast(CodedTranslation, self.method)
+        if parametrize.is_parametrized(self.last_layer(method, domain)):
+            return  # bounded, and so never fitted
         found = [method.encode_style(2 * p.to(self.device) - 1, domain) for p in pictures]
         square = float(torch.cat(found).float().square().mean())
         if square > 1:

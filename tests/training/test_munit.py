@@ -1,6 +1,6 @@
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -152,6 +152,19 @@ def test_codes_of_pictures_begin_no_larger_than_drawn_ones(
     again = trainer_of(name, recipe, run_in(tmp_path / "again"))
     for method in (again.method, again.result):
         assert square(method) == pytest.approx(min(1.0, size), rel=0.01)
+
+
+def test_bounded_generators_begin_as_they_were_saved(
+    photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    made = trainer(photos, paintings, tmp_path / "run", spectral_generators=True)
+    with torch.no_grad():
+        nn.init.constant_(cast(Tensor, made.last_layer(made.method, "A").bias), 9.0)  # far out
+    checkpoint.save(made.method, tmp_path / "start", torch.float32)
+    start = {"spectral_generators": True, "start_from": tmp_path / "start"}
+    again = trainer(photos, paintings, tmp_path / "again", **start)
+    saved, begun = made.method.state_dict(), again.method.state_dict()
+    assert all(torch.equal(begun[name], value) for name, value in saved.items())
 
 
 def test_spectral_generators_have_no_last_layer_to_fit(
