@@ -417,8 +417,8 @@ JOBS: tuple[Job, ...] = (
             "cartoons": "clear pictures of the same set, likewise",
         },
         limits=(
-            "Rooms under synthetic haze alone were seen in training; haze outdoors is thinned at "
-            "best.",
+            "Rooms under synthetic haze alone were seen in training; outdoors, skies and shadows "
+            "come out too strong.",
             "A photo that is dark rather than hazy comes out darker still, as the night among the "
             "samples does; a lower strength keeps it.",
         ),
