@@ -394,7 +394,7 @@ JOBS: tuple[Job, ...] = (
         ),
         contents=(),
     ),
-    # Began with 2000 steps on crops of 112 of pictures of 144 pixels, and 500 as here.
+    # Began with 2000 steps on crops of 112 of pictures of 144 pixels, and as many as here.
     Job(
         name="dehaze",
         recipe="cartoongan",
