@@ -394,7 +394,7 @@ JOBS: tuple[Job, ...] = (
         ),
         contents=(),
     ),
-    # Began with 2000 steps on crops of 112 of pictures of 144 pixels, and as many as here.
+    # Began with 2000 steps on crops of 112 of pictures of 144 pixels, and 2000 as here.
     Job(
         name="dehaze",
         recipe="cartoongan",
