@@ -20,7 +20,7 @@ from pydantic import Field
 from torch import Tensor, distributed, nn
 from torch.nn import functional as F
 
-from training.loop import Trainer
+from training.loop import CHECKPOINT, STATE, Trainer, read_state
 from training.recipe import (
     BatchSize,
     CheckerboardWeight,
@@ -30,6 +30,7 @@ from training.recipe import (
     Recipe,
     Run,
 )
+from zoo.errors import CheckpointError
 from zoo.nn.translation import initialise, spectral
 
 Objective = Literal["lsgan", "hinge", "bce"]
@@ -138,7 +139,24 @@ class AdversarialTrainer(Trainer[A]):
     """
 
     def opponent(self, network: N, name: str) -> N:
-        """Put a discriminator on the device; it is saved and resumed, and never published."""
+        """Put a discriminator on the device; it is saved and resumed, and never published.
+
+        Where the recipe starts from a run, it goes on from that run's; raises CheckpointError when
+        that one does not fit.
+        """
+        folder = self.recipe.start_from
+        if folder and (folder / STATE).is_file():
+            try:
+                network.load_state_dict(read_state(folder / STATE)["shared"][name])
+            except (LookupError, RuntimeError) as error:
+                raise CheckpointError(
+                    "Training cannot start from {folder}: its {name} does not fit ({reason}). Give "
+                    "{checkpoint} to start with other discriminators.",
+                    folder=folder,
+                    name=name,
+                    reason=error,
+                    checkpoint=folder / CHECKPOINT,
+                ) from error
         network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.shared[name] = network
         return network

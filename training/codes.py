@@ -27,6 +27,7 @@ from training.adversarial import (
     mean_of_processes,
 )
 from training.data import open_pack
+from training.loop import STATE
 from training.recipe import LoadSize, Run
 from zoo import codes as style_codes
 from zoo.card import Metric
@@ -124,7 +125,7 @@ class CodedTrainer(TranslationTrainer[C]):
     def build(self, method: M) -> M:
         """As any; codes of pictures begin no larger than drawn ones."""
         built = super().build(method)
-        if self.recipe.start_from:
+        if self.recipe.start_from and not (self.run.out / STATE).is_file():
             for domain, stream in (("A", self.a), ("B", self.b)):
                 self.calm(domain, stream.pack.tensors(CALMED_BY))
         return built

@@ -418,25 +418,9 @@ def resume(trainer: Trainer[R]) -> float:
         # Alike until here, so that all processes start from the same weights.
         torch.manual_seed(trainer.recipe.seed + 7919 * (1 + accelerator.process_index))
         return 0.0
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        made = {"method": state["method"], **state["recipe"], **state["data"]}
-        made["processes"] = len(state["local"])
-    except (
-        OSError,
-        RuntimeError,
-        ValueError,
-        LookupError,
-        EOFError,
-        TypeError,
-        PickleError,
-    ) as error:
-        raise CheckpointError(
-            "{path} is no state of a training, or a damaged one ({reason}). Move it away to start "
-            "anew, or choose another folder.",
-            path=path,
-            reason=error,
-        ) from error
+    state = read_state(path)
+    made = {"method": state["method"], **state["recipe"], **state["data"]}
+    made["processes"] = len(state["local"])
     now = {"method": trainer.method.name, **comparable(trainer.recipe)}
     # A field that is newer than the state had no other value than its default then.
     made = {f.name: f.default for f in fields(trainer.recipe) if f.name in now} | made
@@ -464,15 +448,43 @@ def resume(trainer: Trainer[R]) -> float:
     return state["seconds"]
 
 
+def read_state(path: Path) -> dict[str, Any]:
+    """What :func:`save` put into ``path``, on the CPU.
+
+    Raises CheckpointError when that is damaged, or something else.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        if missing := {"method", "recipe", "data", "shared", "local"} - set(state):
+            raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+        return state
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+        LookupError,
+        EOFError,
+        TypeError,
+        PickleError,
+    ) as error:
+        raise CheckpointError(
+            "{path} is no state of a training, or a damaged one ({reason}). Move it away to start "
+            "anew, or choose another folder.",
+            path=path,
+            reason=error,
+        ) from error
+
+
 def start(method: Method, folder: Path) -> None:
-    """Give ``method`` the weights of the checkpoint in ``folder``.
+    """Give ``method`` the weights of the checkpoint, or of the run, in ``folder``.
 
     Raises CheckpointError when there is none or it does not fit.
     """
+    made = folder / CHECKPOINT if (folder / STATE).is_file() else folder
     try:
-        if differing := _differing(method, checkpoint.read_config(folder)):
+        if differing := _differing(method, checkpoint.read_config(made)):
             raise ValueError(f"it was made with other settings ({', '.join(differing)})")
-        method.load_state_dict(load_file(folder / checkpoint.WEIGHTS))
+        method.load_state_dict(load_file(made / checkpoint.WEIGHTS))
     except (CheckpointError, OSError, RuntimeError, ValueError, SafetensorError) as error:
         raise CheckpointError(
             "Training cannot start from {folder}: {reason}", folder=folder, reason=error

@@ -73,7 +73,10 @@ class Recipe:
     ] = "fp32"
     start_from: Annotated[
         Path | None,
-        Field(description="Folder of a checkpoint of the same shape whose weights to start with."),
+        Field(
+            description="Folder of a checkpoint of the same shape whose weights to start with; or "
+            "of a run, whose discriminators then come along."
+        ),
     ] = None
     seed: Annotated[
         int, Field(ge=0, le=2**31 - 1, description="Seed of the weights and of the data.")

@@ -22,6 +22,8 @@ from training.adversarial import (
     mean_of_processes,
     share_batches,
 )
+from training.loop import CHECKPOINT, STATE, fit
+from zoo.errors import CheckpointError
 
 
 @pytest.fixture
@@ -108,6 +110,30 @@ def test_stripes_of_translations_count_by_their_weight(name: str, tmp_path: Path
     assert striped["checkerboard"] > 0
     assert striped["total"] - plain["total"] == pytest.approx(3 * striped["checkerboard"], rel=1e-3)
     assert moved[0] != moved[1]
+
+
+@pytest.mark.parametrize("name", ["cyclegan", "munit", "drit", "cartoongan", "dcgan"])
+def test_discriminators_of_a_run_come_along(
+    name: str, photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    recipe = recipe_of(name, photos, paintings)
+    fit(trainer_of(name, recipe, run_in(tmp_path / "a")))
+    kept = torch.load(tmp_path / "a" / STATE)["shared"]
+    judges = [part for part in kept if "judge" in part and "param_groups" not in kept[part]]
+    assert judges
+
+    def begun(folder: Path, **changes: Any) -> dict[str, Any]:
+        recipe = recipe_of(name, photos, paintings, start_from=folder, seed=5, **changes)
+        shared = trainer_of(name, recipe, run_in(tmp_path / "b")).shared
+        return {part: shared[part].state_dict() for part in judges}
+
+    def equal(found: dict[str, Any], part: str) -> bool:
+        return all(torch.equal(found[part][key], value) for key, value in kept[part].items())
+
+    assert all(equal(begun(tmp_path / "a"), part) for part in judges)
+    assert not any(equal(begun(tmp_path / "a" / CHECKPOINT), part) for part in judges)
+    with pytest.raises(CheckpointError, match=r"cannot start from .*judge.* does not fit"):
+        begun(tmp_path / "a", discriminator_width=recipe.discriminator_width + 4)  # type: ignore[attr-defined]
 
 
 def test_frozen_networks_get_no_gradient_but_pass_it_on() -> None:
