@@ -37,7 +37,7 @@ class Offer:
         """Ask where there is a record."""
         return {self.record: record, self.row: gr.Row(visible=record is not None)}
 
-    def wire(self, recall: Callable[[Any], Updates], settable: Sequence[Any]) -> None:
+    def wire(self, recall: Callable[..., Updates], settable: Sequence[Any]) -> None:
         """Connect the events; ``recall`` puts a record into what is ``settable``."""
         hidden = (lambda: gr.Row(visible=False), None, self.row)
         self.use.click(recall, self.record, list(settable), **GLUE).then(*hidden, **GLUE)

@@ -56,20 +56,25 @@ class Site:
     @property
     def settable(self) -> list[Any]:
         """Everything that a link or a file can set."""
-        return [self.bar, *(part for tab in self.tabs for part in tab.settable)]
+        parts = (part for tab in self.tabs for part in (*tab.settable, tab.stage.status))
+        return [self.bar, *parts]
 
-    def recall(self, method: str, checkpoint: Any, settings: Mapping[str, Any]) -> Updates:
+    def recall(
+        self, method: str, checkpoint: str, settings: Mapping[str, Any], language: str
+    ) -> Updates:
         """Open a method's tab with these settings; an unknown method changes nothing."""
         for tab in self.tabs:
             if tab.name == method:
-                return {self.bar: gr.Tabs(selected=method)} | tab.recall(checkpoint, settings)
+                bar = gr.Tabs(selected=method)
+                return {self.bar: bar} | tab.recall(checkpoint, settings, language)
         return {}
 
-    def recall_record(self, record: Mapping[str, Any] | None) -> Updates:
+    def recall_record(self, record: Mapping[str, Any] | None, request: gr.Request) -> Updates:
         """As :meth:`recall`, from the record inside a picture."""
         if not record:
             return {}
-        return self.recall(record["method"], record["checkpoint"], record["settings"])
+        parts = record["method"], record["checkpoint"], record["settings"]
+        return self.recall(*parts, spoken(request))
 
     def arrive(self, request: gr.Request) -> Updates:
         """When the page has loaded: what there is now, and what its link asks for."""
@@ -79,4 +84,5 @@ class Site:
         asked = dict(request.query_params)
         if asked.get("tab") in self.others:
             return updates | {self.bar: gr.Tabs(selected=asked["tab"])}
-        return updates | self.recall(asked.get("tab", ""), asked.get("checkpoint"), asked)
+        tab, checkpoint = asked.get("tab", ""), asked.get("checkpoint", "")
+        return updates | self.recall(tab, checkpoint, asked, spoken(request))

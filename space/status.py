@@ -104,6 +104,12 @@ def alert(words: str) -> str:
     return f'<p class="sz-alert" role="alert">{html.escape(words)}</p>' if words else ""
 
 
+def missing(language: str, checkpoint: str) -> str:
+    """A link, or a picture's file, asks for a checkpoint that is not here."""
+    words = "This site has no checkpoint {name}; the one that is picked makes other pictures."
+    return alert(say(language, words, name=checkpoint))
+
+
 def short(repo_id: str) -> str:
     """A checkpoint's name as people read it: ours go without their owner."""
     return repo_id.removeprefix("zoo/")

@@ -16,7 +16,7 @@ from space.pictures import sent
 from space.results import Result
 from space.site import Site, Updates
 from space.stage import Stage
-from space.status import plain
+from space.status import missing, plain
 from space.words import say, spoken, t
 from space.work import Work
 from zoo.methods import METHODS
@@ -187,7 +187,8 @@ class Tab:
         if result.names:  # settings of one of them are brought back when that one is picked
             return shown
         settings = {**result.record["settings"], **result.picks}
-        return shown | self.recall(result.record["checkpoint"], settings)
+        recalled = self.recall(result.record["checkpoint"], settings, spoken(request))
+        return recalled | shown  # whose status line is the result's own
 
     def send_on(self, target: str, path: str | None) -> Updates:
         """Use the result as another tab's photo."""
@@ -198,8 +199,10 @@ class Tab:
                 return {self.site.bar: bar, tab.photo: sent(path), send: None}
         return {send: None}
 
-    def recall(self, checkpoint: Any, settings: Mapping[str, Any]) -> Updates:
+    def recall(self, checkpoint: str, settings: Mapping[str, Any], language: str) -> Updates:
         """Updates that bring settings back; pictures stay, but for examples.
+
+        A checkpoint ("" for none) that is not there is told in the status line.
 
         A code takes the place of a style picture: it may be the code of one.
         """
@@ -208,6 +211,8 @@ class Tab:
         updates = self.inputs.show(settings)
         if self.choice.named(checkpoint):
             updates |= self.choice.now(checkpoint)
+        elif checkpoint:
+            updates[self.stage.status] = missing(language, checkpoint)
         return updates
 
     def update_hint(self, request: gr.Request, *counted: Any) -> str:

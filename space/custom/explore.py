@@ -98,7 +98,7 @@ class ExploreTab(Explorer):
             None,
             [
                 self.photo_area, self.style_area, self.sum_area, self.checkpoint, self.code,
-                *self.controls,
+                self.status, *self.controls,
             ],
             **GLUE,
         )  # fmt: skip
@@ -295,13 +295,17 @@ class ExploreTab(Explorer):
         asked = dict(request.query_params)
         if asked.pop("tab", None) != NAME:
             asked = {}
-        model = next((one for one in there if one.repo_id == asked.get("checkpoint")), there[0])
+        wanted = asked.get("checkpoint", "")
+        found = next((one for one in there if one.repo_id == wanted), None)
+        model = found or there[0]
         updates = self._offered(model, spoken(request))
         usable = settings_from(model.form, asked)
         for one in self.entries:
             if one.field.name in usable:
                 updates[one.components[0]]["value"] = one.show(usable[one.field.name])[0]
+        lost = wanted and not found
         return updates | {
+            self.status: status.missing(spoken(request), wanted) if lost else gr.skip(),
             self.checkpoint: gr.Dropdown(
                 choices=choices, value=model.repo_id, visible=len(choices) > 1
             ),

@@ -207,12 +207,12 @@ class ZooTab:
             rest = ""
         yield model.repo_id, gr.skip(), rest
 
-    def use(self, event: gr.EventData) -> Updates:
+    def use(self, request: gr.Request, event: gr.EventData) -> Updates:
         """Open the method's tab with this checkpoint chosen."""
         model = self.shelf.model(getattr(event, "id", None))
         if model is None:
             return {self.site.bar: gr.skip()}
-        return self.site.recall(model.facts.method, model.repo_id, {})
+        return self.site.recall(model.facts.method, model.repo_id, {}, spoken(request))
 
     def download(self, request: gr.Request, event: gr.EventData) -> Iterator[Updates]:
         """Bring a checkpoint here, and tell how far it is."""

@@ -255,6 +255,13 @@ def test_a_link_brings_its_settings_back(tab: ExploreTab) -> None:
     assert updates[tab.code] == code
 
 
+def test_a_link_to_a_checkpoint_that_is_gone_says_so(tab: ExploreTab) -> None:
+    query = {"tab": "explore", "checkpoint": "zoo/gone"}
+    updates = tab.arrive(SimpleNamespace(**vars(REQUEST) | {"query_params": query}))  # type: ignore[arg-type]
+    assert "no checkpoint zoo/gone" in updates[tab.status]
+    assert updates[tab.checkpoint].value != "zoo/gone"
+
+
 def test_without_a_method_that_has_codes_there_is_no_such_tab(registered: None) -> None:
     with only(Gatys):
         site = share(Runtime("cpu"))

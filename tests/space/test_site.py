@@ -267,6 +267,12 @@ def test_a_link_is_clamped_and_its_nonsense_ignored(visit: Visits) -> None:
     assert not visitor.troubles
 
 
+def test_a_link_to_a_checkpoint_that_is_gone_says_so(visit: Visits) -> None:
+    visitor = visit().go("?tab=gatys&checkpoint=zoo/gone")
+    visitor.page.wait_for_selector("#gatys-status >> text=This site has no checkpoint zoo/gone")
+    assert not visitor.troubles
+
+
 def test_our_own_picture_offers_its_settings(visit: Visits, photo: Path) -> None:
     visitor = visit().go(QUICK)
     visitor.upload(photo)

@@ -137,13 +137,21 @@ def test_missing_pictures_are_named_and_others_are_not_needed(site: Site) -> Non
 
 def test_recall_opens_the_tab_and_sets_what_fits(site: Site) -> None:
     tab = tab_of(site, "everything")
-    updates = site.recall(
-        "everything", "zoo/unknown", {"samples": "99", "direction": "BtoA", "shares": "1,2"}
-    )
+    settings = {"samples": "99", "direction": "BtoA", "shares": "1,2"}
+    updates = site.recall("everything", "", settings, "en")
     values = {one.field.name: updates.get(one.components[0]) for one in tab.inputs.entries}
     assert (values["samples"], values["direction"], values["shares"]) == (12, "BtoA", "1, 2")
     assert tab.choice.picked not in updates
-    assert site.recall("nowhere", None, {"samples": 1}) == {}
+    assert site.recall("nowhere", "", {"samples": 1}, "en") == {}
+
+
+def test_a_checkpoint_that_is_gone_is_told(site: Site) -> None:
+    tab = tab_of(site, "everything")
+    updates = site.recall("everything", "zoo/<gone>", {"samples": 2}, "en")
+    assert "no checkpoint zoo/&lt;gone&gt;" in updates[tab.stage.status]
+    assert tab.choice.picked not in updates
+    assert updates.keys() <= set(site.settable)
+    assert tab.stage.status not in site.recall("everything", "", {"samples": 2}, "en")
 
 
 def test_results_can_be_sent_to_other_tabs_that_take_a_photo(site: Site, tmp_path: Any) -> None:
