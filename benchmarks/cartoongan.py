@@ -6,7 +6,8 @@
 A cartoonist is measured by how far its results are from the cartoons in style and from the photos
 in content; beside it stand the untouched photos, and the network at the end of the warm-up if it is
 given. With pairs it is measured by PSNR and SSIM against what results should be, beside those of
-the untouched photos. Take pairs that were not trained on. The JSON is what
+the untouched photos, and by how well it leaves alone what needs no change. Take pairs that were not
+trained on. The JSON is what
 `python -m training.publish --metrics` takes.
 """
 
@@ -52,8 +53,11 @@ def measure(
     methods: dict[str, Method], photos: list[Tensor], wanted: list[Tensor], paired: bool
 ) -> list[Metric]:
     """The figures of each method, by the words that come after a figure's name."""
+    given = {"": photos} | ({"of clear pictures": wanted} if paired else {})
     made = {
-        words: [method(photo).clamp(0, 1) for photo in photos] for words, method in methods.items()
+        f"{of} {words}".strip(): [method(picture).clamp(0, 1) for picture in pictures]
+        for of, pictures in given.items()
+        for words, method in methods.items()
     }
     made["of the untouched photos"] = photos
     count = f"{len(photos)} photos" + ("" if paired else f" and {len(wanted)} cartoons")

@@ -43,6 +43,15 @@ JudgeExtra = Annotated[
         "and earlier results from the pool.",
     ),
 ]
+Exposure = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=3,
+        description="Photographic stops by which inputs are made lighter or darker, with what they "
+        "should become, where pairs say what that is.",
+    ),
+]
 FURTHER = 10**9  # a position in the data where no step's own batch comes to
 N = TypeVar("N", bound=nn.Module)
 
@@ -244,6 +253,10 @@ class AdversarialTrainer(Trainer[A]):
         drawn = [random.random(shape, np.float32) for random in self.random(purpose)]
         return torch.from_numpy(np.stack(drawn)).to(self.device)
 
+    def stops(self, purpose: str, most: float) -> Tensor:
+        """By how many stops to expose each picture of this step, at most ``most``: ``(B,)``."""
+        return most * (2 * self.uniform(purpose) - 1)
+
     def pool(self, name: str) -> "ImagePool":
         """A pool of the recipe's size; it is saved and resumed."""
         pictures = self.recipe.batch_size * self.accelerator.num_processes
@@ -320,6 +333,19 @@ class TranslationTrainer(AdversarialTrainer[T]):
         telling = share * telling
         self.update(telling, self.judges)
         return telling
+
+
+def exposed(images: Tensor, stops: Tensor) -> Tensor:
+    """Expose ``(B, 3, H, W)`` in [-1, 1] by ``stops`` ``(B,)`` more; negative is darker.
+
+    In linear light, where a stop is a factor of 2. Highlights are rolled off instead of cut, so
+    that nothing is lost that a network could not bring back.
+    """
+    light = (0.5 + 0.5 * images).clamp(0, 1).pow(2.2)
+    factor = torch.exp2(stops).view(-1, 1, 1, 1)
+    # Maps 0 to 0 and 1 to 1 with the slope `factor` (or its inverse at the other end).
+    more = factor * light / (1 + (factor - 1) * light)
+    return 2 * more.clamp(0, 1).pow(1 / 2.2) - 1
 
 
 def begin_with_photo(decoders: Iterable[nn.Module]) -> None:

@@ -17,10 +17,12 @@ from torch.nn import functional as F
 
 from training import faults
 from training.adversarial import (
+    Exposure,
     JudgeExtra,
     TranslationRecipe,
     TranslationTrainer,
     begin_with_photo,
+    exposed,
     frozen,
     generator_loss,
 )
@@ -83,27 +85,7 @@ class CycleGANRecipe(TranslationRecipe):
     gain: Annotated[
         float, Field(gt=0, le=1, description="Deviation of the generators' fresh weights.")
     ] = 0.02
-    exposure: Annotated[
-        float,
-        Field(
-            ge=0,
-            le=3,
-            description="Photographic stops by which inputs are made lighter or darker.",
-        ),
-    ] = 0.0
-
-
-def exposed(images: Tensor, stops: Tensor) -> Tensor:
-    """Expose ``(B, 3, H, W)`` in [-1, 1] by ``stops`` ``(B,)`` more; negative is darker.
-
-    In linear light, where a stop is a factor of 2. Highlights are rolled off instead of cut, so
-    that nothing is lost that a network could not bring back.
-    """
-    light = (0.5 + 0.5 * images).clamp(0, 1).pow(2.2)
-    factor = torch.exp2(stops).view(-1, 1, 1, 1)
-    # Maps 0 to 0 and 1 to 1 with the slope `factor` (or its inverse at the other end).
-    more = factor * light / (1 + (factor - 1) * light)
-    return 2 * more.clamp(0, 1).pow(1 / 2.2) - 1
+    exposure: Exposure = 0.0
 
 
 class CycleGANTrainer(TranslationTrainer[CycleGANRecipe]):
@@ -188,8 +170,7 @@ class CycleGANTrainer(TranslationTrainer[CycleGANRecipe]):
         """
         if not self.recipe.exposure:
             return images
-        stops = self.recipe.exposure * (2 * self.uniform(purpose) - 1)
-        return exposed(images, stops)
+        return exposed(images, self.stops(purpose, self.recipe.exposure))
 
     def sample(self) -> Tensor:
         """Four pictures of each kind over what becomes of them, and a warning of inverted ones."""

@@ -17,6 +17,7 @@ from training.adversarial import (
     AdversarialTrainer,
     ImagePool,
     discriminator_loss,
+    exposed,
     frozen,
     generator_loss,
     mean_of_processes,
@@ -184,6 +185,20 @@ def constant(values: list[int]) -> Tensor:
 
 def sources(step: int, batch: int) -> list[np.random.Generator]:
     return [np.random.default_rng((step, i)) for i in range(batch)]
+
+
+def test_exposure_is_in_stops_and_can_be_undone() -> None:
+    images = torch.rand(2, 3, 8, 8) * 2 - 1
+    stops = torch.tensor([-1.0, 0.7])
+    changed = exposed(images, stops)
+    assert (changed[0] <= images[0]).all()
+    assert (changed[1] >= images[1]).all()
+    torch.testing.assert_close(exposed(changed, -stops), images, atol=1e-3, rtol=0)
+    ends = torch.tensor([-1.0, 1.0]).view(1, 1, 1, 2).expand(2, 3, 1, 2)
+    torch.testing.assert_close(exposed(ends, stops), ends)
+    dark = torch.full((1, 3, 1, 1), 2 * 0.1 - 1)  # where nothing is rolled off yet
+    light = (0.5 + 0.5 * exposed(dark, torch.ones(1))) ** 2.2
+    assert float(light.mean()) == pytest.approx(2 * 0.1**2.2, rel=0.01)
 
 
 def test_a_pool_shows_earlier_results_half_of_the_time() -> None:

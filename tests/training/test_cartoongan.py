@@ -170,6 +170,34 @@ def test_the_warm_up_has_no_discriminator_and_its_end_is_kept(
         torch.testing.assert_close(value, averaged[key].half().float())
 
 
+def test_pairs_of_a_share_get_a_thinner_haze(haze: Path, tmp_path: Path) -> None:
+    def variations(**changes: object) -> tuple[Tensor, Tensor, Tensor]:
+        recipe = recipe_for(haze, batch_size=64, **changes)
+        made = trainer_of("cartoongan", recipe, run_in(tmp_path / "run"))
+        assert isinstance(made, CartoonGANTrainer)
+        batch = made.batch(made.photos)
+        return (batch, *made.varied(batch))
+
+    batch, photos, targets = variations()
+    assert torch.equal(torch.cat([photos, targets], 1), batch)
+    batch, photos, targets = variations(thinned=0.5)
+    assert torch.equal(targets, batch[:, 3:])
+    haze_there, haze_left = batch[:, :3] - targets, photos - targets
+    left = (haze_left * haze_there).sum((1, 2, 3)) / haze_there.square().sum((1, 2, 3))
+    torch.testing.assert_close(haze_left, left.view(-1, 1, 1, 1) * haze_there, atol=1e-5, rtol=0)
+    thinner = left < 0.999
+    assert 0.3 < thinner.float().mean() < 0.7
+    assert left[thinner].min() < 0.2
+    assert left[thinner].max() > 0.8
+    batch, photos, targets = variations(exposure=1.0)
+    before = batch.split(3, 1)
+    signs = [(m - b).sign() for m, b in zip((photos, targets), before, strict=True)]
+    both = torch.cat(signs, 1).flatten(1)
+    assert (both.amin(1) >= 0).logical_or(both.amax(1) <= 0).all()  # both of a pair alike
+    assert (both.amax(1) > 0).any()
+    assert (both.amin(1) < 0).any()
+
+
 def test_without_a_warm_up_the_start_is_kept(photos: Path, paintings: Path, tmp_path: Path) -> None:
     first = toy(photos, paintings, tmp_path / "first")
     checkpoint.save(first.result, tmp_path / "start")
@@ -358,6 +386,12 @@ def test_the_benchmark_measures_pairs_beside_the_untouched_photos(
         ratios.append(-10 * math.log10((hazy - wanted).square().mean()))
     assert found["PSNR of the untouched photos"] == pytest.approx(sum(ratios) / 6, rel=1e-4)
     assert 0 < found["SSIM"] < found["SSIM of the untouched photos"] < 1
+    method = checkpoint.load(tmp_path / "net")
+    scenes = [quality.load(path, 384) for path in sorted((haze / "clear").iterdir())]
+    with torch.no_grad():
+        errors = [(method(p).clamp(0, 1).double() - p.double()).square().mean() for p in scenes]
+    expected = sum(-10 * math.log10(error) for error in errors) / 3
+    assert found["PSNR of clear pictures"] == pytest.approx(expected, rel=1e-3)
 
 
 def test_the_benchmark_measures_cartoons_beside_the_warm_up(

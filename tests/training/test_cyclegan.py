@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tests.training.toys import recipe_of, run_in, trainer_of
-from training.cyclegan import CycleGANRecipe, CycleGANTrainer, exposed, gate
+from training.cyclegan import CycleGANRecipe, CycleGANTrainer, gate
 from zoo.errors import CheckpointError
 from zoo.methods.cyclegan import CycleGAN, CycleGANConfig, Generator
 
@@ -15,20 +15,6 @@ from zoo.methods.cyclegan import CycleGAN, CycleGANConfig, Generator
 def trainer(photos: Path, paintings: Path, folder: Path, **changes: Any) -> CycleGANTrainer:
     recipe = recipe_of("cyclegan", photos, paintings, **changes)
     return cast(CycleGANTrainer, trainer_of("cyclegan", recipe, run_in(folder)))
-
-
-def test_exposure_is_in_stops_and_can_be_undone() -> None:
-    images = torch.rand(2, 3, 8, 8) * 2 - 1
-    stops = torch.tensor([-1.0, 0.7])
-    changed = exposed(images, stops)
-    assert (changed[0] <= images[0]).all()
-    assert (changed[1] >= images[1]).all()
-    torch.testing.assert_close(exposed(changed, -stops), images, atol=1e-3, rtol=0)
-    ends = torch.tensor([-1.0, 1.0]).view(1, 1, 1, 2).expand(2, 3, 1, 2)
-    torch.testing.assert_close(exposed(ends, stops), ends)
-    dark = torch.full((1, 3, 1, 1), 2 * 0.1 - 1)  # where nothing is rolled off yet
-    light = (0.5 + 0.5 * exposed(dark, torch.ones(1))) ** 2.2
-    assert float(light.mean()) == pytest.approx(2 * 0.1**2.2, rel=0.01)
 
 
 def test_the_losses_are_those_of_the_paper(photos: Path, paintings: Path, tmp_path: Path) -> None:
