@@ -394,7 +394,7 @@ JOBS: tuple[Job, ...] = (
         ),
         contents=(),
     ),
-    # Began with 2000 steps on crops of 112 of pictures of 144 pixels, and then 5700 of one light and
+    # Began with 2000 steps on crops of 112 of pictures of 144 pixels, and 5700 of one light and of
     # haze as thick as it comes, after which it took haze from clear pictures as well.
     Job(
         name="dehaze",
