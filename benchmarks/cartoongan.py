@@ -7,8 +7,7 @@ A cartoonist is measured by how far its results are from the cartoons in style a
 in content; beside it stand the untouched photos, and the network at the end of the warm-up if it is
 given. With pairs it is measured by PSNR and SSIM against what results should be, beside those of
 the untouched photos, and by how well it leaves alone what needs no change. Take pairs that were not
-trained on. The JSON is what
-`python -m training.publish --metrics` takes.
+trained on. The JSON is what `python -m training.publish --metrics` takes.
 """
 
 from pathlib import Path
