@@ -38,7 +38,7 @@ from typing import (
 )
 
 import torch
-from accelerate import Accelerator  # type: ignore[import-untyped]
+from accelerate import Accelerator, PartialState  # type: ignore[import-untyped]
 from accelerate.utils import (  # type: ignore[import-untyped]
     broadcast_object_list,
     gather_object,
@@ -53,12 +53,12 @@ from torchvision.utils import make_grid
 from tqdm import tqdm
 
 from training.data import Pack, Stream, open_pack
-from training.recipe import Recipe, Run
+from training.recipe import Precision, Recipe, Run
 from zoo import checkpoint, images
 from zoo.errors import CheckpointError, DiskFullError, InputError
 from zoo.files import write_atomic
 from zoo.method import Method
-from zoo.pipeline import device_name
+from zoo.pipeline import device_name, fast_precision
 
 log = logging.getLogger(__name__)
 R = TypeVar("R", bound=Recipe)
@@ -95,6 +95,7 @@ class Trainer(ABC, Generic[R]):
         method: What is trained; set by the subclass through :meth:`build`.
         averaged: The same with averaged weights; sampled from, saved and published.
         done: Steps done so far, and so the position in the data.
+        precision: The recipe's, as far as the device offers it.
     """
 
     columns: ClassVar[int] = 4  # pictures in a row of the sample grid
@@ -103,8 +104,9 @@ class Trainer(ABC, Generic[R]):
 
     def __init__(self, recipe: R, run: Run) -> None:
         self.recipe, self.run = recipe, run
-        precision = "no" if recipe.precision == "fp32" else recipe.precision
-        self.accelerator = Accelerator(mixed_precision=precision, cpu=run.device == "cpu")
+        self.precision = offered(recipe.precision, PartialState(cpu=run.device == "cpu").device)
+        mixed = "no" if self.precision == "fp32" else self.precision
+        self.accelerator = Accelerator(mixed_precision=mixed, cpu=run.device == "cpu")
         self.device = self.accelerator.device
         self.done = 0
         self.shared: dict[str, Stateful] = {}  # alike in all processes
@@ -247,7 +249,7 @@ class Trainer(ABC, Generic[R]):
     def encoder_dtype(self) -> torch.dtype:
         """Precision for frozen encoders: they need no float32 copy of their weights."""
         return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[
-            self.recipe.precision
+            self.precision
         ]
 
     def update(self, loss: Tensor, optimizer: Any) -> None:
@@ -272,6 +274,14 @@ class Trainer(ABC, Generic[R]):
         # are counted here because asking `count` would make a GPU wait.
         decay = min(self.recipe.average, self.done / (9 + self.done))
         torch._foreach_lerp_(list(averaged), list(current), 1 - decay)
+
+
+def offered(wanted: Precision, device: torch.device) -> Precision:
+    """``wanted``, or "fp32" where ``device`` only emulates bfloat16, and is far slower with it."""
+    if wanted == "bf16" and fast_precision(device) == torch.float32:
+        log.info("%s has no bfloat16 arithmetic: training in float32", device_name(device))
+        return "fp32"
+    return wanted
 
 
 def fit(trainer: Trainer[R]) -> Method:
@@ -641,7 +651,7 @@ def _rehearse(trainer: Trainer[R]) -> None:
         sum(p.numel() for p in trainer.method.parameters()) / 1e6,
         trainer.device,
         processes,
-        recipe.precision,
+        trainer.precision,
     )
     for name, pack in trainer.packs.items():
         log.info("%s: %d pictures, content %s", name, len(pack), pack.digest[:16])

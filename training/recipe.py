@@ -37,6 +37,7 @@ CheckerboardWeight = Annotated[
     float, Field(ge=0, le=1e6, description="Weight of stripes from resizing; the papers' 0.")
 ]
 
+Precision = Literal["fp32", "bf16", "fp16"]
 Optimizer = Annotated[
     Literal["adam", "muon"],
     Field(description="muon: see Trainer.muon; a short training gets further with it."),
@@ -68,8 +69,11 @@ class Recipe:
         Field(ge=0, lt=1, description="Decay of the averaged weights, which are what is saved."),
     ] = 0.999
     precision: Annotated[
-        Literal["fp32", "bf16", "fp16"],
-        Field(description="bf16 halves memory and time where the device has it."),
+        Precision,
+        Field(
+            description="bf16 halves memory and time where the device multiplies it; elsewhere it "
+            "is fp32."
+        ),
     ] = "fp32"
     start_from: Annotated[
         Path | None,

@@ -30,6 +30,7 @@ from zoo.errors import InputError
 from zoo.methods.cyclegan import CycleGAN, Generator
 from zoo.nn.blocks import autocast
 from zoo.nn.translation import InstanceNorm
+from zoo.pipeline import fast_precision
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ def imitate(normed: Generator, plain: Generator, batches: Iterator[Tensor], step
     )
     for step in range(steps):
         pictures = next(batches)
-        with autocast(pictures.device, torch.bfloat16):
+        with autocast(pictures.device, fast_precision(pictures.device)):
             with torch.no_grad():
                 wanted = normed(pictures)
             made = plain(pictures)

@@ -20,7 +20,16 @@ from tests.training.toys import (
     train_together,
     trainer_of,
 )
-from training.loop import CHECKPOINT, METRICS, STATE, Trainer, fit, forget_after, write
+from training.loop import (
+    CHECKPOINT,
+    METRICS,
+    STATE,
+    Trainer,
+    fit,
+    forget_after,
+    offered,
+    write,
+)
 from training.recipe import Recipe
 from zoo.errors import CheckpointError, DiskFullError, InputError
 from zoo.methods import METHODS
@@ -257,6 +266,20 @@ def test_a_machine_that_cannot_compile_is_named(
     with pytest.raises(InputError, match="Python's headers"):
         fit(trainer_of("johnson", recipe, run_in(tmp_path / "run", compile=True)))
     assert not (tmp_path / "run" / STATE).exists()
+
+
+def test_bfloat16_is_only_used_where_it_is_fast(
+    photos: Path, paintings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: True)
+    assert offered("bf16", torch.device("cpu")) == "bf16"
+    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: False)
+    assert offered("fp16", torch.device("cpu")) == "fp16"
+    recipe = recipe_of("johnson", photos, paintings, precision="bf16")
+    trainer = trainer_of("johnson", recipe, run_in(tmp_path / "run"))
+    assert trainer.precision == "fp32"
+    assert trainer.encoder_dtype == torch.float32
+    assert trainer.accelerator.mixed_precision == "no"
 
 
 def test_the_rate_falls_as_the_recipe_says(photos: Path, paintings: Path) -> None:
