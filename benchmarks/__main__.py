@@ -5,8 +5,8 @@
 Every benchmark is a process of its own and saves its results as it ends, the matrix after each of
 its cells, so a pass that was interrupted goes on where it was. One that fails, such as for want of
 a peer's package, is named at the end and does not stop the others. At the end the documents' tables
-are written from all results. Two run only by name: the hub's moves files of gigabytes, and the
-yardstick's needs photos and style pictures in ``data``.
+are written from all results. Three run only by name: the hub's moves files of gigabytes, and those
+of the yardstick and the floor need pictures in ``data``.
 """
 
 import json
@@ -50,6 +50,7 @@ ALL = (
     Benchmark("memory", "", "--side 128 --style-side 64"),
     Benchmark("smoothing", "--rounds 1", "--rounds 1 --shrink 6"),
     Benchmark("site", "", "--rounds 1"),
+    Benchmark("floor", by_default=False),
     Benchmark("yardstick", "", "--size 96 --count 1", by_default=False),
     Benchmark("hub", "", "--size 0.02 --runs 1", by_default=False),
 )

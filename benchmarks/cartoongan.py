@@ -26,6 +26,7 @@ from zoo.metrics import FEATURES as DISTANCE
 from zoo.metrics import fid_vgg19, kid_vgg19
 from zoo.nn.vgg import vgg19
 
+SIZE, COUNT = 384, 40  # pixels of the longer side, pictures of each kind; both at most
 FEATURES = {
     "Style distance": "VGG-19 mean Gram relu1_1 to 4_1",
     "Content error": "VGG-19 conv4_4",
@@ -82,8 +83,8 @@ def measure(
 @click.option("--cartoons", type=click.Path(path_type=Path), required=True)
 @click.option("--pairs", type=click.Path(path_type=Path), help="Table, as for training.")
 @click.option("--initialised", type=click.Path(path_type=Path), help="What the warm-up made.")
-@click.option("--size", default=384, show_default=True, help="Longer side in pixels, at most.")
-@click.option("--count", default=40, show_default=True, help="Pictures of each kind, at most.")
+@click.option("--size", default=SIZE, show_default=True, help="Longer side in pixels, at most.")
+@click.option("--count", default=COUNT, show_default=True, help="Pictures of each kind, at most.")
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path))
 def main(

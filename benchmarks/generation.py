@@ -25,13 +25,18 @@ from zoo.metrics import FEATURES, fid_vgg19, kid_vgg19
 from zoo.nn.translation import initialise
 from zoo.nn.vgg import vgg19
 
+COUNT = 160  # pictures of each set, at most
 TRIED = 32  # pictures among which diversity is measured
+
+
+def square(path: Path, size: int) -> Tensor:
+    """The middle of a picture, ``(1, 3, size, size)``."""
+    return images.to_tensor(middle_square(images.open_picture(path).image, size))
 
 
 def load(folder: Path, size: int, count: int) -> list[Tensor]:
     """At most ``count`` pictures of a folder as squares, each ``(1, 3, size, size)``."""
-    paths = evenly(pictures_in(folder), count)
-    return [images.to_tensor(middle_square(images.open_picture(p).image, size)) for p in paths]
+    return [square(path, size) for path in evenly(pictures_in(folder), count)]
 
 
 @torch.no_grad()
@@ -81,7 +86,7 @@ def drawn(method: DCGAN, count: int) -> list[Tensor]:
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--portraits", type=click.Path(path_type=Path), required=True, help="Held out.")
 @click.option("--known", type=click.Path(path_type=Path), help="Trained on.")
-@click.option("--count", default=160, show_default=True, help="Pictures of each set, at most.")
+@click.option("--count", default=COUNT, show_default=True, help="Pictures of each set, at most.")
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path))
 def main(

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from statistics import mean
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -253,6 +254,23 @@ def cards(results: dict[str, Any]) -> str:
     return "\n\n".join(tables)
 
 
+def floor(results: dict[str, Any]) -> str:
+    """What KID says of real pictures, and of what ships."""
+    head = ["pictures of", "held out", "sets", "mean KID", "least to most", "what ships ↓"]
+    rows: list[list[object]] = [
+        [
+            r["kind"],
+            r["pictures"],
+            len(r["kid"]),
+            f"{mean(r['kid']):.3f}",
+            f"{min(r['kid']):.3f} to {max(r['kid']):.3f}",
+            ", ".join(f"{name} {value:.3f}" for name, value in r["ships"].items()),
+        ]
+        for r in results["rows"]
+    ]
+    return table(head, rows) + "\n\n" + on(results)
+
+
 def yardstick(results: dict[str, Any]) -> str:
     """Networks beside Gatys: a table of objectives, and one of style and content."""
     columns = {"photo": "untouched photo", "network": "the network"}
@@ -439,6 +457,7 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "matrix-gpu": (DOCUMENT, matrix_gpu),
     "repeat": (DOCUMENT, repeat),
     "cards": (DOCUMENT, cards),
+    "floor": (DOCUMENT, floor),
     "yardstick": (DOCUMENT, yardstick),
     "claims": (DOCUMENT, claims),
 }

@@ -30,6 +30,7 @@ from zoo.metrics import FEATURES, content_error_vgg19, fid_vgg19, kid_vgg19
 from zoo.nn.vgg import vgg19
 
 BACK: dict[Direction, Direction] = {"AtoB": "BtoA", "BtoA": "AtoB"}
+SIZE, COUNT = 192, 120  # pixels of the longer side; pictures of each kind, at most
 TRIED = 8  # pictures whose results of many codes are compared
 
 
@@ -125,8 +126,8 @@ def measure(
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--domain-a", type=click.Path(path_type=Path), required=True)
 @click.option("--domain-b", type=click.Path(path_type=Path), required=True)
-@click.option("--size", default=192, show_default=True, help="Longer side in pixels.")
-@click.option("--count", default=120, show_default=True, help="Pictures of each kind, at most.")
+@click.option("--size", default=SIZE, show_default=True, help="Longer side in pixels.")
+@click.option("--count", default=COUNT, show_default=True, help="Pictures of each kind, at most.")
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path))
 def main(

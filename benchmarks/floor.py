@@ -1,0 +1,122 @@
+"""How near to pictures of its kind a set of results can come: what KID says of real pictures.
+
+    python -m benchmarks.floor --data DIR
+
+KID is 0 for two sets that are alike, but of some fifty or hundred pictures each it says so only
+roughly. So training pictures are compared with the held-out ones of their kind, set by set, as
+results are by `benchmarks.translation`, `cartoongan` and `generation`: what lies within their range
+cannot be told from real pictures, and differences that are smaller say nothing. The figures of what
+ships are those of the cards.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import click
+import torch
+from torch import Tensor
+
+from benchmarks import cartoongan, generation, machine, translation
+from benchmarks.cards import row_of
+from benchmarks.quality import evenly, load
+from training.data import pictures_in
+from training.jobs import JOBS, Job, Session
+from training.sources import pictures
+from zoo import card, checkpoint
+from zoo.metrics import kid_vgg19
+from zoo.nn.vgg import VGG19, vgg19
+
+SETS = 8  # of training pictures, at most; none has a picture of another
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of picture that results are compared with.
+
+    Args:
+        name: What people call it.
+        place: Of the pictures, as a job has it.
+        opened: Reads a picture as ``(1, 3, H, W)`` in [0, 1], as the benchmark of that job does.
+        count: Held-out pictures, at most, likewise.
+    """
+
+    name: str
+    place: str
+    opened: Callable[[Path], Tensor]
+    count: int
+
+
+def aims(job: Job) -> dict[str, Kind]:
+    """What results of ``job`` are compared with, by the name of the figure; none without a KID."""
+    if job.judge == "translation":
+        opened, count = partial(load, size=translation.SIZE), translation.COUNT
+        return {
+            f"KID, {way}": Kind(job.flags[f"name_{to}"], job.data[f"domain_{to}"], opened, count)
+            for way, to in (("AtoB", "b"), ("BtoA", "a"))
+        }
+    if job.judge == "generation":
+        opened = partial(generation.square, size=job.flags["size"])
+        return {"KID": Kind("portrait", job.data["portraits"], opened, generation.COUNT)}
+    if job.judge == "cartoongan" and "KID" in job.measure:
+        opened = partial(load, size=cartoongan.SIZE)
+        return {"KID": Kind("cartoon", job.data["cartoons"], opened, cartoongan.COUNT)}
+    return {}
+
+
+@torch.no_grad()
+def distances(kind: Kind, known: list[Path], held_out: list[Path], encoder: VGG19) -> list[float]:
+    """The KID of each set of ``known`` pictures to those that were held out.
+
+    Args:
+        kind: Which they are.
+        known: Pictures that were trained on.
+        held_out: Pictures that were not; each set has as many.
+        encoder: VGG-19.
+    """
+    wanted = [kind.opened(path) for path in evenly(held_out, kind.count)]
+    mixed = random.Random(0).sample(known, len(known))
+    size = len(wanted)
+    starts = range(0, len(mixed) - size + 1, size)[:SETS]
+    sets = [[kind.opened(path) for path in mixed[start : start + size]] for start in starts]
+    return [kid_vgg19(made, wanted, encoder) for made in sets]
+
+
+def shipped(name: str, figure: str) -> float:
+    """A figure of a card."""
+    facts = card.parse((checkpoint.SHIPPED / name / checkpoint.CARD).read_text())
+    measures = {measure["name"]: measure["value"] for measure in row_of(name, facts)["measures"]}
+    return float(measures[figure])
+
+
+@click.command()
+@click.option("--data", type=click.Path(path_type=Path), default=Path("data"), show_default=True)
+def main(data: Path) -> None:
+    """Measure every kind, print and save."""
+    session, encoder = Session(data=data), vgg19()
+    rows: dict[str, dict[str, Any]] = {}
+    for job in JOBS:
+        for figure, kind in aims(job).items():
+            if kind.place not in rows:
+                known, held_out = (
+                    pictures_in(pictures(session, job, kind.place, test=test))
+                    for test in (False, True)
+                )
+                found = distances(kind, known, held_out, encoder)
+                rows[kind.place] = {
+                    "kind": kind.name,
+                    "pictures": min(kind.count, len(held_out)),
+                    "kid": [round(value, 4) for value in found],
+                    "ships": {},
+                }
+                print(f"{kind.name:18} {len(found)} sets, mean {mean(found):.4f}", flush=True)
+            rows[kind.place]["ships"][job.name] = shipped(job.name, figure)
+    machine.save("floor", {"device": "cpu", "rows": list(rows.values())})
+
+
+if __name__ == "__main__":
+    main()
