@@ -50,6 +50,9 @@ PHOTOS = tuple(
     Preset(stem, name, "photos")
     for stem, name in {
         "pagoda": "Pagoda",
+        "mountains": "Mountains",
+        "stream": "Stream",
+        "meadow": "Meadow",
         "cat": "Cat",
         "astronaut": "Astronaut",
         "coffee": "Coffee",

@@ -42,7 +42,7 @@ def judged(method: Any, direction: Direction) -> None:
     else:
         encoder = vgg19()
         found = codes.faults_of_codes(method, photos, direction, encoder)
-        kinds = pictures(source, 6), pictures(target, 6)
+        kinds = pictures(source, 9), pictures(target, 9)  # as many as there are photos
         found["guided"] = codes.guided_to_random(method, *kinds, direction, encoder)
     faults.admitted(found, direction, "examples")
 
