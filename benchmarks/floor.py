@@ -5,8 +5,8 @@
 KID is 0 for two sets that are alike, but of some fifty or hundred pictures each it says so only
 roughly. So training pictures are compared with the held-out ones of their kind, set by set, as
 results are by `benchmarks.translation`, `cartoongan` and `generation`: what lies within their range
-cannot be told from real pictures, and differences that are smaller say nothing. The figures of what
-ships are those of the cards.
+cannot be told from real pictures by this figure. Those of what ships, and of the untouched photos
+that it is made of, are from the cards.
 """
 
 import random
@@ -86,11 +86,11 @@ def distances(kind: Kind, known: list[Path], held_out: list[Path], encoder: VGG1
     return [kid_vgg19(made, wanted, encoder) for made in sets]
 
 
-def shipped(name: str, figure: str) -> float:
-    """A figure of a card."""
+def shipped(name: str, figure: str) -> dict[str, float | None]:
+    """A figure of a card as ``value``, and as ``untouched`` that of the photos, if it is there."""
     facts = card.parse((checkpoint.SHIPPED / name / checkpoint.CARD).read_text())
-    measures = {measure["name"]: measure["value"] for measure in row_of(name, facts)["measures"]}
-    return float(measures[figure])
+    (found,) = (one for one in row_of(name, facts)["measures"] if one["name"] == figure)
+    return {key: found[key] for key in ("value", "untouched")}
 
 
 @click.command()

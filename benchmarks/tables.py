@@ -257,17 +257,16 @@ def cards(results: dict[str, Any]) -> str:
 def floor(results: dict[str, Any]) -> str:
     """What KID says of real pictures, and of what ships."""
     head = ["pictures of", "held out", "sets", "mean KID", "least to most", "what ships ↓"]
-    rows: list[list[object]] = [
-        [
-            r["kind"],
-            r["pictures"],
-            len(r["kid"]),
-            f"{mean(r['kid']):.3f}",
-            f"{min(r['kid']):.3f} to {max(r['kid']):.3f}",
-            ", ".join(f"{name} {value:.3f}" for name, value in r["ships"].items()),
-        ]
-        for r in results["rows"]
-    ]
+    rows: list[list[object]] = []
+    for r in results["rows"]:
+        ships = []
+        for name, of in r["ships"].items():
+            beside = "" if of["untouched"] is None else f" ({of['untouched']:.3f})"
+            ships.append(f"{name} {of['value']:.3f}{beside}")
+        found = r["kid"]
+        spread = f"{min(found):.3f} to {max(found):.3f}"
+        middle = f"{mean(found):.3f}"
+        rows.append([r["kind"], r["pictures"], len(found), middle, spread, ", ".join(ships)])
     return table(head, rows) + "\n\n" + on(results)
 
 

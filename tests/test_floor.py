@@ -36,7 +36,7 @@ def test_every_kid_that_decides_has_its_kind() -> None:
         assert found.keys() == decided, job.name
         for figure, kind in found.items():
             assert kind.place in job.data.values(), job.name
-            assert floor.shipped(job.name, figure) > 0
+            assert floor.shipped(job.name, figure)["value"]
 
 
 def test_pictures_are_opened_as_for_results() -> None:
@@ -46,6 +46,12 @@ def test_pictures_are_opened_as_for_results() -> None:
 
 
 def test_the_range_is_told_beside_what_ships() -> None:
-    row = {"kind": "winter", "pictures": 55, "kid": [-0.01, 0.04], "ships": {"munit": 0.0439}}
+    ships = {
+        "munit": {"value": 0.0439, "untouched": 0.149},
+        "dcgan": {"value": 1, "untouched": None},
+    }
+    row = {"kind": "winter", "pictures": 55, "kid": [-0.01, 0.04], "ships": ships}
     told = tables.floor({"device": "cpu", "machine": MACHINE, "rows": [row]})
-    assert "| winter | 55 | 2 | 0.015 | -0.010 to 0.040 | munit 0.044 |" in told
+    assert (
+        "| winter | 55 | 2 | 0.015 | -0.010 to 0.040 | munit 0.044 (0.149), dcgan 1.000 |" in told
+    )
