@@ -279,7 +279,7 @@ class Trainer(ABC, Generic[R]):
 def offered(wanted: Precision, device: torch.device) -> Precision:
     """``wanted``, or "fp32" where ``device`` only emulates bfloat16, and is far slower with it."""
     if wanted == "bf16" and fast_precision(device) == torch.float32:
-        log.info("%s has no bfloat16 arithmetic: training in float32", device_name(device))
+        log.info("%s is not known to multiply bfloat16: training in float32", device_name(device))
         return "fp32"
     return wanted
 
