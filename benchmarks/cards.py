@@ -2,9 +2,9 @@
 
     python -m benchmarks.cards
 
-Nothing is measured here: the figures are those with which each checkpoint was published, by
-`benchmarks.quality`, `translation`, `cartoongan` and `generation`. Beside a figure stands that of
-the untouched photo, where the card has it.
+Nothing is measured here: the figures are by `benchmarks.quality`, `translation`, `cartoongan` and
+`generation`, which `python -m training.zoo --measure` calls for all of them. Beside a figure stands
+that of the untouched photo, where the card has it.
 """
 
 from collections.abc import Sequence

@@ -21,6 +21,8 @@ from PIL import Image, ImageOps
 
 from benchmarks.cards import row_of
 from benchmarks.quality import evenly
+from training.jobs import KINDS
+from training.sheet import both_ways
 from zoo import card, checkpoint, images
 from zoo.compare import takes_style
 from zoo.files import write_atomic
@@ -45,17 +47,6 @@ ACROSS, INVENTED = 8, 24  # pictures that nothing is asked for
 PHOTOS = ("photos/pagoda", "photos/astronaut", "photos/cat")
 PAINTINGS = ("paintings/van-gogh-bouquet", "paintings/hiroshige-river", "paintings/redon-vase")
 STYLES = {"fast_photo_style": ("photos/rocket", "photos/dahlia", "paintings/turner-venice")}
-# What is nearest among the examples to each kind of picture; others get the first.
-KINDS = {
-    "photo": ("photos/mountains", "photos/pagoda", "photos/dahlia"),
-    "Chinese painting": (
-        "paintings/zhao-landscape",
-        "paintings/sakai-rivers",
-        "paintings/hiroshige-river",
-    ),
-    "summer": ("photos/meadow", "photos/stream", "photos/pagoda"),
-    "winter": ("photos/mountains", "photos/rocket", "paintings/courbet-sea"),
-}
 
 
 @dataclass(frozen=True)
@@ -85,8 +76,7 @@ class Grid:
         """Make the pictures and lay them out."""
         pipelines = [Pipeline(checkpoint.load(folder)) for folder in self.folders]
         names = [folder.name for folder in self.folders]
-        whole = sheet(list(blocks(pipelines, names)), 1)
-        return images.fit(whole, round(WIDEST * max(1, whole.height / whole.width)))
+        return sheet(list(blocks(pipelines, names)), 1, WIDEST)
 
 
 def grids(shipped: Path) -> list[Grid]:
@@ -130,7 +120,11 @@ def blocks(pipelines: Sequence[Pipeline], names: Sequence[str]) -> Iterator[Bloc
     first = pipelines[0]
     own = form_of(type(first.method).forward).by_name
     if "direction" in own:
-        yield from both_ways(first)
+        kinds = {
+            way: [cut(name) for name in KINDS.get(domain, KINDS["photo"])]
+            for way, domain in zip(("AtoB", "BtoA"), first.method.config.domains, strict=True)
+        }
+        yield from both_ways(first, kinds, size=SMALLER)
     elif "content" not in own:
         drawn = [Cell(picture) for picture in first(samples=INVENTED, seed=0)]
         yield "", [drawn[at : at + ACROSS] for at in range(0, len(drawn), ACROSS)]
@@ -143,37 +137,6 @@ def blocks(pipelines: Sequence[Pipeline], names: Sequence[str]) -> Iterator[Bloc
                 made = [result(pipeline, cut(p), **settings) for p in PHOTOS]
                 rows.append([Cell(picture, label or name) for picture in made])
         yield "", rows
-
-
-def both_ways(pipeline: Pipeline) -> Iterator[Block]:
-    """A block of three by three for each direction that a checkpoint knows.
-
-    The columns are the picture, its translation, and the way back; or where results have a code,
-    those of two codes.
-    """
-    config = pipeline.method.config
-    known = getattr(config, "directions", ("AtoB", "BtoA"))
-    for direction, (here, there) in zip(
-        ("AtoB", "BtoA"), (config.domains, config.domains[::-1]), strict=True
-    ):
-        if direction not in known:
-            continue
-        back = "BtoA" if direction == "AtoB" else "AtoB"
-        rows = []
-        for picture in map(cut, KINDS.get(here, KINDS["photo"])):
-            if "samples" in pipeline.form.by_name:
-                asked = {"size": SMALLER, "samples": 2, "seed": 0}
-                made = pipeline(content=picture, direction=direction, **asked)
-                words = [here, f"{there}, code 1", f"{there}, code 2"]
-            else:
-                made = [result(pipeline, picture, size=SMALLER, direction=direction)]
-                words = [here, there]
-                if back in known:
-                    made.append(result(pipeline, made[0], size=SMALLER, direction=back))
-                    words.append("and back")
-            pictures = [picture, *made]
-            rows.append([Cell(p, w) for p, w in zip(pictures, words, strict=True)])
-        yield f"{here} to {there}", rows
 
 
 def painted(pipeline: Pipeline) -> list[list[Cell]]:

@@ -519,7 +519,7 @@ def growth(
 
 @torch.no_grad()
 def gate(
-    method: CartoonGAN, photos: Sequence[Tensor], recipe: CartoonGANRecipe, run: Path
+    method: CartoonGAN, photos: Sequence[Tensor], recipe: CartoonGANRecipe, run: Path | None
 ) -> list[Metric]:
     """Refuse weights that are no better than no method at all; for :mod:`training.publish`.
 
@@ -527,7 +527,7 @@ def gate(
         method: Trained.
         photos: ``(1, 3, H, W)`` in [0, 1] each; without any, a cartoonist is not measured.
         recipe: What it was trained by; a dehazer is measured on its pairs.
-        run: Folder of the run, with what the warm-up made.
+        run: Folder of the run, with what the warm-up made; None, and that is not compared.
 
     Raises:
         CheckpointError: The untouched photos are as near to the cartoons, or to what results should
@@ -562,7 +562,7 @@ def gate(
             "distance): train it longer, or with a smaller weight of the content.",
             share=f"{reached / untouched:.2f}",
         )
-    if (run / INITIALISED).is_dir():
+    if run and (run / INITIALISED).is_dir():
         warm = cast(CartoonGAN, checkpoint.load(run / INITIALISED))
         ratios = growth(warm, method, cut, cartoons, encoder)
         if ratios["style"] >= 1 or ratios["content"] > WORST:

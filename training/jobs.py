@@ -30,6 +30,7 @@ class Job:
         licenses: What cards say of the pictures, by stream.
         limits: Known limits, for the card.
         contents: Example pictures for the samples.
+        contents_b: Likewise of the second kind, for methods that go both ways.
         styles: Example style pictures, likewise.
         size: Longer side of a sample in pixels.
         vary: As :func:`training.publish.publish` takes it.
@@ -48,6 +49,7 @@ class Job:
     licenses: Mapping[str, str] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
     contents: tuple[str, ...] = ("photos/pagoda", "photos/astronaut", "photos/cat", "photos/coffee")
+    contents_b: tuple[str, ...] = ()
     styles: tuple[str, ...] = ()
     size: int = 512
     vary: Mapping[str, Sequence[Any]] = field(default_factory=dict)
@@ -132,6 +134,15 @@ STRONG: dict[str, Any] = {
 LOOSE: dict[str, Any] = {"loose": True, "spike_weight": 0.05, "spike_limit": 10.0}
 ADVERSARIAL: dict[str, Any] = {
     "load_size": 144, "size": 128, "width": 24, "precision": "bf16", "average": 0.998,
+}  # fmt: skip
+# What is nearest among the examples to each kind of picture.
+KINDS = {
+    "photo": ("photos/mountains", "photos/pagoda", "photos/dahlia"),
+    "Chinese painting": (
+        "paintings/zhao-landscape", "paintings/sakai-rivers", "paintings/hiroshige-river",
+    ),
+    "summer": ("photos/meadow", "photos/stream", "photos/pagoda"),
+    "winter": ("photos/mountains", "photos/rocket", "paintings/courbet-sea"),
 }  # fmt: skip
 PAIRS = {
     "chinese": (
@@ -295,12 +306,10 @@ def _between(method: str, pair: str) -> Job:
             *LIMITS.get((method, pair), ()),
             *((SAME_FEATURES,) if flags.get("judged") == "features" else ()),
         ),
-        contents=(
-            "photos/pagoda", "photos/dahlia", "paintings/cezanne-mountain",
-            "paintings/zhao-landscape",
-        ),
+        contents=KINDS[names["name_a"]],
+        contents_b=KINDS[names["name_b"]],
         size=256,
-    )  # fmt: skip
+    )
 
 
 ANY_STYLE: dict[str, Any] = {

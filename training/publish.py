@@ -16,6 +16,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from html import escape
 from importlib import import_module
 from pathlib import Path
@@ -34,6 +35,7 @@ from zoo import card, checkpoint, images
 from zoo.card import CardFacts, DataSet, Metric
 from zoo.errors import CheckpointError, InputError
 from zoo.files import staged
+from zoo.method import Method
 from zoo.pipeline import VERSION
 
 log = logging.getLogger(__name__)
@@ -48,6 +50,7 @@ def publish(
     repo_id: str,
     *,
     contents: Sequence[Path] = (),
+    contents_b: Sequence[Path] = (),
     styles: Sequence[Path] = (),
     size: int = 384,
     options: Mapping[str, Any] | None = None,
@@ -64,6 +67,7 @@ def publish(
         repo_id: What it will be called.
         contents: Photos for the samples, which must be free to be shown; the first is that of the
             thumbnails.
+        contents_b: For a method that goes both ways, pictures of the second kind for them.
         styles: Style pictures for them; none for methods that take none.
         size: Longer side of a sample in pixels.
         options: Further settings of the method for the samples.
@@ -86,16 +90,15 @@ def publish(
     trainer = import_module(f"training.{method.name}")
     paths = places(recipe_in(trainer))
     settings = recipe_in(trainer)(**typed(recipe, paths))
-    if gate := getattr(trainer, "gate", None):
-        # Faults that no loss curve shows; each recipe knows its own.
-        photos = [images.to_tensor(images.open_picture(path).image) for path in contents]
-        more = {"run": run} if "run" in inspect.signature(gate).parameters else {}
-        metrics = (*metrics, *gate(method, photos, settings, **more))
     shown = Sheet(
-        contents=contents, styles=styles, size=size, options=options or {}, vary=vary or {}
+        contents=contents,
+        contents_b=contents_b,
+        styles=styles,
+        size=size,
+        options=options or {},
+        vary=vary or {},
     )
-    if tried := shown.some(method):
-        metrics = (*metrics, halves.compare(run, method, tried))
+    metrics = (*metrics, *checked(method, settings, shown, run))
     if neighbours := getattr(trainer, "neighbours", None):
         # Beside the run and not in the checkpoint: training pictures may not be free to be shown.
         buffer = io.BytesIO()
@@ -111,7 +114,6 @@ def publish(
             "given here leave out; the command alone does not make the same weights.",
             *limits,
         )
-    sheet = shown.draw(method)
     numbers = {key: value for key, value in recipe.items() if key not in paths}
     made = CardFacts(
         **vars(checkpoint.facts_of(method, repo_id))
@@ -130,23 +132,101 @@ def publish(
             "metrics": tuple(metrics),
             "limits": tuple(limits),
             "departures": tuple(departures([type(method), *recipe_in(trainer).__mro__])),
-            "samples": (SAMPLES, CURVES) if sheet else (CURVES,),
         }
     )
     lines = [json.loads(line) for line in (run / METRICS).read_text().splitlines()]
+    files = {
+        name: (run / CHECKPOINT / name).read_bytes()
+        for name in (checkpoint.CONFIG, checkpoint.WEIGHTS)
+    }
+    files[RECIPE] = json.dumps(numbers, indent=2).encode() + b"\n"
+    files[CURVES] = curves(lines).encode()
+    return lay_out(out, method, made, shown, files)
+
+
+def renew(
+    folder: Path, out: Path, places: Mapping[str, Path], shown: Sheet, metrics: Sequence[Metric]
+) -> CardFacts:
+    """Write the checkpoint in ``folder`` to ``out`` with figures and samples made anew.
+
+    Weights, curves and what the card says of the training stay as they are.
+
+    Args:
+        folder: A published checkpoint; its run is not needed.
+        out: Where; may be ``folder``, which is then replaced at the very end.
+        places: The pictures that its recipe was trained on, by field.
+        shown: What the samples are made of.
+        metrics: What was measured.
+
+    Returns:
+        What the card says now.
+
+    Raises what :func:`publish` does.
+    """
+    try:
+        facts = card.parse((folder / checkpoint.CARD).read_text())
+        files = {
+            name: (folder / name).read_bytes()
+            for name in (checkpoint.CONFIG, checkpoint.WEIGHTS, RECIPE, CURVES)
+        }
+    except OSError as error:
+        raise CheckpointError(
+            "{folder} is no published checkpoint: {name} cannot be read.",
+            folder=folder,
+            name=Path(error.filename).name,
+        ) from error
+    method = checkpoint.load(folder)
+    kind = recipe_in(import_module(f"training.{method.name}"))
+    known = kind.__dataclass_fields__  # of an older version there may be more
+    told = {name: value for name, value in facts.recipe.items() if name in known}
+    made = replace(
+        facts, metrics=(*metrics, *checked(method, kind(**told | dict(places)), shown, None))
+    )
+    return lay_out(out, method, made, shown, files)
+
+
+def checked(method: Method, recipe: Recipe, shown: Sheet, run: Path | None) -> list[Metric]:
+    """What the recipe's gate measures, and the rounding of the weights.
+
+    Args:
+        method: With the weights to ship.
+        recipe: What it was trained by.
+        shown: Pictures to try it on.
+        run: Folder of the run that made it, where that is at hand.
+
+    Raises CheckpointError when a gate refuses, or half precision changes the pictures.
+    """
+    found: list[Metric] = []
+    if gate := getattr(import_module(f"training.{method.name}"), "gate", None):
+        # Faults that no loss curve shows; each recipe knows its own.
+        paths = dict.fromkeys((*shown.contents, *shown.contents_b))
+        photos = [images.to_tensor(images.open_picture(path).image) for path in paths]
+        more = {"run": run} if "run" in inspect.signature(gate).parameters else {}
+        found += gate(method, photos, recipe, **more)
+    if tried := shown.some(method):
+        if run:
+            halves.compare(method, halves.original(run, method), tried)
+        found.append(halves.rounding(method, tried))
+    return found
+
+
+def lay_out(
+    out: Path, method: Method, facts: CardFacts, shown: Sheet, files: Mapping[str, bytes]
+) -> CardFacts:
+    """Write ``files``, samples, thumbnails and the card to ``out``; returns what the card says."""
+    sheet = shown.draw(method)
+    facts = replace(facts, samples=(SAMPLES, CURVES) if sheet else (CURVES,))
     with staged(out) as folder:
-        for name in (checkpoint.CONFIG, checkpoint.WEIGHTS):
-            write(folder / name, (run / CHECKPOINT / name).read_bytes())
-        write(folder / RECIPE, json.dumps(numbers, indent=2).encode() + b"\n")
-        write(folder / CURVES, curves(lines).encode())
+        for name, data in files.items():
+            write(folder / name, data)
         if sheet:
             buffer = io.BytesIO()
             sheet.save(buffer, "JPEG", quality=82, optimize=True, progressive=True)
             write(folder / SAMPLES, buffer.getvalue())
-        if sheet and contents:
-            thumbnails.make(method, folder, contents[0])
-        write(folder / checkpoint.CARD, card.render(made).encode())
-    return made
+        if sheet and shown.contents:
+            thumbnails.make(method, folder, shown.contents[0])
+        write(folder / checkpoint.CARD, card.render(facts).encode())
+    return facts
 
 
 def recipe_in(trainer: ModuleType) -> type[Recipe]:
@@ -280,6 +360,7 @@ def _metrics(path: Path | None) -> list[Metric]:
 @click.argument("repo_id")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder; else RUN/published.")
 @click.option("--content", "contents", multiple=True, type=Path, help="Photo for the samples.")
+@click.option("--content-b", "contents_b", multiple=True, type=Path, help="One of the other kind.")
 @click.option("--style", "styles", multiple=True, type=Path, help="Style for the samples.")
 @click.option("--size", default=384, show_default=True, help="Longer side of samples, pixels.")
 @click.option("--option", "options", multiple=True, help="Setting for the samples, NAME=VALUE.")

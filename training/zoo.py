@@ -1,6 +1,7 @@
 """Train what ships further, as far as the time goes: one command for the whole zoo.
 
     python -m training.zoo --data DIR --minutes 60 [--only adain --only munit-chinese]
+    python -m training.zoo --data DIR --measure [--only adain]
     python -m training.zoo --data DIR --pack OUT
 
 The checkpoint that is furthest from its budget of steps goes on where it stopped. Then it is
@@ -8,7 +9,8 @@ measured, and takes the place of the one in ``zoo/checkpoints`` if it passes eve
 better by the measure that :data:`training.jobs.JOBS` names; else that one stays as it is. What
 came of it is in ``zoo/checkpoints/LEDGER.md``. With ``--pack`` nothing is trained: small copies of
 the pictures, of the size that they are used at, are written to a folder that can be given as
-``--data`` elsewhere.
+``--data`` elsewhere. With ``--measure`` nothing is trained either: all figures and samples of the
+cards are made anew, from the weights as they ship.
 """
 
 import json
@@ -34,8 +36,9 @@ from training.faults import bounds_of
 from training.jobs import JOBS, WORK, Job, Session
 from training.ledger import SHIPPED, enter, write_ledger
 from training.loop import CHECKPOINT, RUN, Trainer, fit, write
-from training.publish import publish, recipe_in
+from training.publish import publish, recipe_in, renew
 from training.recipe import Run
+from training.sheet import Sheet
 from training.sources import pictures
 from zoo import card, checkpoint
 from zoo.card import Metric
@@ -48,6 +51,7 @@ log = logging.getLogger(__name__)
 EXAMPLES = Path("space/examples")
 SETTLED = "settled.json"  # in a run: the step at which it was last measured
 QUALITY = "quality.json"
+MEASURED = "measured"  # beside the runs: figures of what ships
 KNOWN = "optimised.json"  # beside the runs: what those have in common that are judged by Gatys
 KEPT = "kept the earlier one"
 # What decides whether weights fit.
@@ -101,9 +105,8 @@ def train(session: Session, job: Job, minutes: float) -> bool:
     Raises what :func:`training.loop.fit` raises, and InputError without the pictures.
     """
     module = import_module(f"training.{job.recipe}")
-    places = {name: pictures(session, job, place) for name, place in job.data.items()}
     start = beginning(session, job)
-    settings: dict[str, Any] = {"start_from": start, **job.flags, **places}
+    settings: dict[str, Any] = {"start_from": start, **job.flags, **places(session, job)}
     if start and "warmup" in settings:
         settings["warmup"] = 0  # what ships has been through it, and would forget what came after
     recipe = recipe_in(module)(steps=job.steps, **settings)
@@ -173,10 +176,7 @@ def settle(session: Session, job: Job) -> str:
                 run,
                 fresh,
                 f"zoo/{job.name}",
-                contents=[EXAMPLES / f"{name}.jpg" for name in job.contents],
-                styles=[EXAMPLES / f"{name}.jpg" for name in job.styles],
-                size=job.size,
-                vary=job.vary,
+                **vars(shown(job)),
                 metrics=metrics,
                 licenses=job.licenses,
                 limits=job.limits,
@@ -211,6 +211,58 @@ def settle(session: Session, job: Job) -> str:
     write(run / SETTLED, json.dumps({"step": done}).encode())
     log.info("%s at step %d: %s", job.name, done, outcome)
     return outcome
+
+
+def measure(session: Session, job: Job) -> None:
+    """Measure the checkpoint that ships of ``job`` anew, and bring its card up to date.
+
+    Raises InputError or CheckpointError when it cannot be measured, or would not be let pass; the
+    card is then as it was.
+    """
+    place, fresh = session.shipped / job.name, session.shipped.parent / f".{job.name}"
+    found = session.work / MEASURED / f"{job.name}.json"
+    found.parent.mkdir(parents=True, exist_ok=True)
+    if not place.is_dir():
+        raise InputError("There is no {place} to measure.", place=place)
+    try:
+        metrics = judge(session, job, place, found)
+        facts = renew(place, fresh, places(session, job), shown(job), metrics)
+        admit(facts.metrics, job.recipe)
+        before = card.parse((place / checkpoint.CARD).read_text()).metrics
+        replace_folder(fresh, place)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    for line in changes(before, facts.metrics):
+        log.info("%s: %s", job.name, line)
+
+
+def changes(before: Iterable[Metric], after: Iterable[Metric]) -> list[str]:
+    """How figures differ from earlier ones, a line each; none where they are the same."""
+    earlier = {(metric.name, metric.data): metric.value for metric in before}
+    lines = []
+    for metric in after:
+        was = earlier.pop((metric.name, metric.data), None)
+        if was != metric.value:
+            told = "new" if was is None else f"was {was}"
+            lines.append(f"{metric.name} ({metric.data}): {metric.value}, {told}")
+    lines += [
+        f"{name} ({data}): {was}, not measured any more" for (name, data), was in earlier.items()
+    ]
+    return lines
+
+
+def places(session: Session, job: Job) -> dict[str, Path]:
+    """The pictures that ``job`` trains on, by field of its recipe."""
+    return {name: pictures(session, job, place) for name, place in job.data.items()}
+
+
+def shown(job: Job) -> Sheet:
+    """What the samples of ``job`` are made of."""
+    kinds = (job.contents, job.contents_b, job.styles)
+    contents, contents_b, styles = ([EXAMPLES / f"{n}.jpg" for n in names] for names in kinds)
+    return Sheet(
+        contents=contents, contents_b=contents_b, styles=styles, size=job.size, vary=job.vary
+    )
 
 
 def verdict(before: Sequence[Metric], after: Sequence[Metric], *, first: bool) -> str:
@@ -281,6 +333,7 @@ def walk(session: Session, jobs: Sequence[Job], minutes: float) -> None:
 @click.option("--work", type=click.Path(path_type=Path), default=WORK, help="Where the runs lie.")
 @click.option("--device", type=click.Choice(["auto", "cpu"]), default="auto", show_default=True)
 @click.option("--compile", is_flag=True, help="As --compile of the recipes.")
+@click.option("--measure", "again", is_flag=True, help="Measure what ships anew.")
 @click.option("--pack", "out", type=click.Path(path_type=Path), help="Pack the pictures there.")
 def main(
     minutes: float,
@@ -290,6 +343,7 @@ def main(
     work: Path,
     device: str,
     compile: bool,
+    again: bool,
     out: Path | None,
 ) -> None:
     """Train the checkpoints that ship further, and ship what is better."""
@@ -303,12 +357,16 @@ def main(
                 name=min(unknown),
                 known=", ".join(job.name for job in JOBS),
             )
-        if out is None:
+        if out:
+            for job in jobs:
+                log.info("%s: %.1f MB", job.name, carry(session, job, out) / 1e6)
+        elif again:
+            for job in jobs:
+                measure(session, job)
+                write_ledger(session.shipped)
+        else:
             write_ledger(session.shipped)
             walk(session, jobs, minutes)
-            return
-        for job in jobs:
-            log.info("%s: %.1f MB", job.name, carry(session, job, out) / 1e6)
 
 
 if __name__ == "__main__":

@@ -39,19 +39,22 @@ class Cell:
 Block = tuple[str, Sequence[Sequence[Cell]]]
 
 
-def sheet(blocks: Sequence[Block], across: int) -> Image.Image:
+def sheet(blocks: Sequence[Block], across: int, widest: int | None = None) -> Image.Image:
     """Draw blocks, each a title above rows of cells.
 
     Args:
         blocks: At least one.
         across: How many stand beside each other.
+        widest: Pixels; a wider sheet is shrunk to them.
     """
     drawn = [_block(title, rows) for title, rows in blocks]
     rows = [_beside(drawn[start : start + across]) for start in range(0, len(drawn), across)]
     inner = _stack(rows, GAP)
     whole = Image.new("RGB", (inner.width + 2 * GAP, inner.height + 2 * GAP), PAPER)
     whole.paste(inner, (GAP, GAP))
-    return whole
+    if widest is None:
+        return whole
+    return images.fit(whole, round(widest * max(1, whole.height / whole.width)))
 
 
 def _block(title: str, rows: Sequence[Sequence[Cell]]) -> Image.Image:

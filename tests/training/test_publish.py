@@ -9,15 +9,18 @@ from click.testing import CliRunner
 from PIL import Image
 
 from tests.training.toys import recipe_of, run_in, trainer_of
-from training import dcgan
+from training import dcgan, halves
 from training.loop import fit
 from training.publish import curves, departures, main, publish
+from training.sheet import WIDEST, Sheet, both_ways
 from zoo import card, checkpoint
 from zoo.card import Metric
 from zoo.errors import CheckpointError
 from zoo.methods import METHODS
 from zoo.methods.adain import AdaIN
-from zoo.methods.dcgan import DCGAN
+from zoo.methods.cyclegan import CycleGAN, CycleGANConfig
+from zoo.methods.dcgan import DCGAN, DCGANConfig
+from zoo.pipeline import Pipeline
 
 
 @pytest.fixture
@@ -56,7 +59,7 @@ def test_a_run_becomes_a_checkpoint_with_a_card(
     assert facts.recipe == json.loads((out / "recipe.json").read_text())
     assert "photos" not in facts.recipe
     assert facts.metrics[0] == metric
-    assert facts.metrics[1].name == "Half precision, largest difference from full precision"
+    assert facts.metrics[1].name.startswith("Half precision, largest difference")
     assert 0 < facts.metrics[1].value < 0.5
     assert facts.metrics[1].data == "2 sample pictures"
     assert "3 steps of 2 pictures, where the full recipe makes 160000" in facts.limits[0]
@@ -163,3 +166,55 @@ def test_departures_are_read_from_the_code() -> None:
     starts = [words[:60] for words in found[1:]]
     assert "Differs from the published code: there is no identity" in " ".join(starts)
     assert all(words.startswith("Differs from the p") for words in found)
+
+
+def test_unrounded_weights_are_those_that_round_to_what_ships() -> None:
+    torch.manual_seed(0)
+    method = DCGAN(DCGANConfig(width=4, size=16))
+    values = torch.randn(6000).mul(torch.logspace(-9, 4, 6000)).half().float()
+    first = next(p for p in method.parameters() if p.numel() >= 6000)
+    exact = torch.tensor([0.0, 1.0, 2.0, 0.5, 65504.0, -1.0])
+    with torch.no_grad():
+        for weight in method.parameters():
+            weight.copy_(weight.half().float())
+        first.view(-1)[:6000] = values
+        first.view(-1)[:6] = exact
+        first.view(-1)[6] = 0.1  # more bits than half precision holds
+    before = first.detach().clone().view(-1)
+    full = dict(halves.unrounded(method).named_parameters())
+    moved = next(p for name, p in full.items() if p.shape == first.shape).detach().view(-1)
+    assert torch.equal(moved[:6000].half(), before[:6000].half())
+    assert moved[6] == before[6]
+    shift = (moved - before).abs()[7:6000] / (values[7:].abs() * 2**-11).clamp(min=2**-25)
+    assert 0.3 < shift.mean() < 0.6  # a quarter of a digit of 2^-11 to 2^-10, on average
+    assert torch.equal(first.detach().view(-1), before)
+    again, other = (dict(halves.unrounded(method, seed).named_parameters()) for seed in (0, 1))
+    assert all(torch.equal(again[name], weight) for name, weight in full.items())
+    assert not all(torch.equal(other[name], weight) for name, weight in full.items())
+
+
+@pytest.mark.parametrize("directions", [("AtoB", "BtoA"), ("BtoA",)])
+def test_networks_that_go_both_ways_are_shown_both_ways(
+    directions: tuple[str, ...], photos: Path, paintings: Path
+) -> None:
+    torch.manual_seed(0)
+    config = CycleGANConfig(width=4, blocks=1, domains=("day", "night"), directions=directions)
+    method = CycleGAN(config).eval()
+    first, second = sorted(photos.iterdir())[:3], sorted(paintings.iterdir())[:2]
+    shown = Sheet(contents=first, contents_b=second, size=32)
+    tried = [(one["direction"], one["content"]) for one in shown.some(method)]
+    expected = [("AtoB", path) for path in first] + [("BtoA", path) for path in second]
+    assert tried == [pair for pair in expected if pair[0] in directions]
+    drawn = shown.draw(method)
+    assert drawn is not None
+    assert drawn.width == WIDEST if len(directions) == 2 else drawn.width <= WIDEST
+    seen: list[str] = []
+    pictures = {way: [Image.new("RGB", (32, 32))] for way in directions}
+    for title, rows in both_ways(Pipeline(method), pictures, size=32):
+        seen += [title, *(cell.caption for cell in rows[0])]
+    back = ["night to day", "night", "day"]
+    there = ["day to night", "day", "night", "and back"]
+    assert seen == ([*there, *back, "and back"] if len(directions) == 2 else back)
+    # A setting that gets rows of its own, or a fixed direction, has the usual sheet.
+    fixed = Sheet(contents=first, size=32, options={"direction": directions[0]})
+    assert [one["direction"] for one in fixed.some(method)] == [directions[0]] * 3

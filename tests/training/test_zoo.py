@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from training.sources import pictures
 from training.zoo import beginning, pending, progress, settle, train, walk
 from zoo import card, checkpoint
 from zoo.card import Metric
-from zoo.errors import InputError
+from zoo.errors import CheckpointError, InputError
 
 TOY = Job(
     name="adain",
@@ -117,6 +118,54 @@ def test_only_a_better_candidate_takes_the_place(session: Session, judged: Judge
     ]  # fmt: skip
     assert [e["steps"] for e in book(session)] == [1, 2, 3]
     assert only_whole(session)
+
+
+def test_what_ships_is_measured_anew_without_its_run(session: Session, judged: Judged) -> None:
+    judged(0.5)
+    walk(session, [replace(TOY, steps=1)], 5)
+    place = session.shipped / "adain"
+    before = card.parse((place / "README.md").read_text())
+    kept = {name: (place / name).read_bytes() for name in ("model.safetensors", "curves.svg")}
+    samples = (place / "samples.jpg").read_bytes()
+    shutil.rmtree(session.run(TOY))
+    judged(0.7)
+    zoo.measure(session, TOY)
+    after = card.parse((place / "README.md").read_text())
+    assert [m.value for m in TOY.figures(after.metrics)] == [0.7]
+    assert replace(after, metrics=before.metrics) == before
+    assert after.metrics[1:] == before.metrics[1:]  # the rounding of the same weights
+    assert {name: (place / name).read_bytes() for name in kept} == kept
+    assert (place / "samples.jpg").read_bytes() == samples
+    zoo.measure(session, replace(TOY, contents=("photos/dahlia",)))
+    assert (place / "samples.jpg").read_bytes() != samples
+    assert only_whole(session)
+
+
+def test_what_would_not_be_let_pass_keeps_its_card(session: Session, judged: Judged) -> None:
+    judged(0.5)
+    walk(session, [replace(TOY, steps=1)], 5)
+    before = checkpoint.digest(session.shipped / "adain")
+    judged(0.1, **{"Frame of 4 px": 0.03})
+    with pytest.raises(CheckpointError, match="results have a frame"):
+        zoo.measure(session, TOY)
+    with pytest.raises(InputError, match=r"no .*second to measure"):
+        zoo.measure(session, replace(TOY, name="second"))
+    assert checkpoint.digest(session.shipped / "adain") == before
+    (session.shipped / "adain" / "recipe.json").unlink()
+    judged(0.1)
+    with pytest.raises(CheckpointError, match=r"recipe\.json cannot be read"):
+        zoo.measure(session, TOY)
+    assert only_whole(session)
+
+
+def test_changes_of_figures_are_told() -> None:
+    one, two = Metric(name="KID", value=0.1, data="9"), Metric(name="FID", value=3.0, data="9")
+    assert zoo.changes([one, two], [one, two]) == []
+    assert zoo.changes([one], [replace(one, value=0.2), two]) == [
+        "KID (9): 0.2, was 0.1",
+        "FID (9): 3.0, new",
+    ]
+    assert zoo.changes([one, two], [one]) == ["FID (9): 3.0, not measured any more"]
 
 
 def test_a_fault_or_a_missing_figure_refuses(session: Session, judged: Judged) -> None:
@@ -322,6 +371,16 @@ def test_a_schedule_can_be_shorter_than_the_budget(monkeypatch: pytest.MonkeyPat
     for words in ([], ["--steps", "7"]):
         assert CliRunner().invoke(zoo.main, ["--only", "adain", *words]).exit_code == 0
     assert asked == [next(job.steps for job in JOBS if job.name == "adain"), 7]
+
+
+def test_measuring_trains_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(zoo, "measure", lambda _, job: asked.append(job.name))
+    monkeypatch.setattr(zoo, "walk", lambda *_: asked.append("trained"))
+    monkeypatch.setattr(zoo, "write_ledger", lambda shipped: None)
+    words = ["--measure", "--only", "adain", "--only", "dcgan"]
+    assert CliRunner().invoke(zoo.main, words).exit_code == 0
+    assert asked == ["adain", "dcgan"]
 
 
 def test_unknown_names_are_refused() -> None:
