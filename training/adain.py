@@ -61,6 +61,9 @@ class AdaINTrainer(Trainer[AdaINRecipe]):
         )
         method.scale.copy_(self.features.scale[LAYER])
         self.method = self.build(method)
+        # What training starts from may have another one, from other photos: its decoder gets
+        # features by that when it is used, and so it does here.
+        self.features.scale[LAYER] = self.method.scale
         self.decoder = self.prepare(method.decoder)
         # Differs from the paper, which has Adam, where the recipe asks for Muon.
         self.optimizer = self.adam_or_muon(method.decoder)

@@ -70,6 +70,8 @@ class StyleSwapTrainer(Trainer[StyleSwapRecipe]):
         method = StyleSwap(StyleSwapConfig(width=recipe.width, published=recipe.published))
         method.scale.copy_(self.features.scale[LAYER])
         self.method: StyleSwap = self.build(method)
+        # As in training.adain: what training starts from may have another one.
+        self.features.scale[LAYER] = self.method.scale
         self.decoder = self.prepare(method.decoder)
         # Differs from the paper, which has Adam, where the recipe asks for Muon.
         self.optimizer = self.adam_or_muon(method.decoder)

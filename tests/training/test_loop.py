@@ -3,7 +3,7 @@ import random
 import shutil
 import sysconfig
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -31,10 +31,13 @@ from training.loop import (
     write,
 )
 from training.recipe import Recipe
+from zoo import checkpoint
 from zoo.errors import CheckpointError, DiskFullError, InputError
 from zoo.methods import METHODS
+from zoo.methods.adain import AdaIN
 from zoo.methods.johnson import Johnson
 from zoo.methods.many_styles import ManyStyles
+from zoo.methods.style_swap import StyleSwap
 
 
 def state_of(folder: Path) -> dict[str, Any]:
@@ -317,6 +320,23 @@ def test_new_styles_are_fitted_without_touching_the_known_ones(
             assert not torch.equal(value[4:], before[name][4:]), name
         else:
             assert torch.equal(value, before[name]), name
+
+
+@pytest.mark.parametrize("name", ["adain", "style_swap"])
+def test_decoders_go_on_with_the_scale_that_they_are_used_with(
+    name: str, photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    fit(trainer_of(name, recipe_of(name, photos, paintings, steps=1), run_in(tmp_path / "a")))
+    made = tmp_path / "a" / CHECKPOINT
+    method = cast(AdaIN | StyleSwap, checkpoint.load(made))
+    method.scale.mul_(3)
+    checkpoint.save(method, made, torch.float16)
+    recipe = recipe_of(name, photos, paintings, start_from=made, seed=5)
+    trainer: Any = trainer_of(name, recipe, run_in(tmp_path / "b"))
+    layer = trainer.features.layers[-1]
+    assert torch.equal(trainer.features.scale[layer], checkpoint.load(made).scale)  # type: ignore[arg-type]
+    trained = cast(AdaIN | StyleSwap, fit(trainer))
+    assert torch.equal(trained.scale, trainer.features.scale[layer])
 
 
 def test_training_starts_from_a_checkpoint_that_fits(
