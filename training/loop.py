@@ -407,6 +407,7 @@ def save(trainer: Trainer[R], seconds: float) -> None:
         "step": trainer.done,
         "seconds": round(seconds),
         "device": device_name(trainer.device),
+        "precision": trainer.precision,
         "processes": trainer.accelerator.num_processes,
         "data": trainer.cited,
     }

@@ -115,6 +115,8 @@ def publish(
             *limits,
         )
     numbers = {key: value for key, value in recipe.items() if key not in paths}
+    if "precision" in facts:  # what it was computed in, which the processor may have changed
+        numbers["precision"] = facts["precision"]
     made = CardFacts(
         **vars(checkpoint.facts_of(method, repo_id))
         | {

@@ -109,6 +109,16 @@ def test_full_precision_is_looked_for_in_the_run(
         publish(run, tmp_path / "published", "zoo/toy", size=48, **shown)
 
 
+def test_the_recipe_tells_what_precision_was_computed_in(run: Path, tmp_path: Path) -> None:
+    assert publish(run, tmp_path / "a", "zoo/toy").recipe["precision"] == "fp32"
+    recipe = json.loads((run / "recipe.json").read_text())
+    (run / "recipe.json").write_text(json.dumps(recipe | {"precision": "bf16"}))
+    assert publish(run, tmp_path / "b", "zoo/toy").recipe["precision"] == "fp32"
+    facts = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(facts | {"precision": "bf16"}))
+    assert publish(run, tmp_path / "c", "zoo/toy").recipe["precision"] == "bf16"
+
+
 def test_publishing_again_keeps_nothing_of_the_old_card(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "published"
     publish(run, out, "zoo/first", limits=("Gone.",))
