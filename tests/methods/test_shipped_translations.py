@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from training import cartoongan, codes, cyclegan, dcgan, faults
+from training import codes, cyclegan, dcgan, faults
 from zoo import card, checkpoint, images
 from zoo.codes import Coded
 from zoo.errors import CheckpointError
@@ -143,7 +143,7 @@ def test_shipped_generators_have_not_collapsed(folder: Path) -> None:
     method, made = portraits(folder)
     assert faults.diversity(made, vgg19()) > LEAST_DIVERSE
     measured = {m.name: m.value for m in card.parse((folder / "README.md").read_text()).metrics}
-    # Measured on the training pictures, which are not here, when it was published.
+    # Measured on the training pictures, which are not here, so it is as the card has it.
     news = "Distance from training pictures, 1 = training pictures among themselves"
     assert measured[news] > dcgan.ALIKE
     assert measured["KID"] < 0.5 * measured["KID of the untrained network"]
@@ -158,15 +158,14 @@ REDRAWN = [folder for folder in SHIPPED if METHODS[folder] == "cartoongan"]
 @pytest.mark.parametrize("folder", REDRAWN, ids=lambda folder: folder.name)
 def test_shipped_cartoonists_are_better_than_nothing(folder: Path) -> None:
     measured = {m.name: m.value for m in card.parse((folder / "README.md").read_text()).metrics}
-    # Cartoons and pairs are not here, so what needs them is as measured when it was published.
+    # Cartoons and pairs are not here, so what needs them is as the card has it.
     if "PSNR" in measured:
         for name in ("PSNR", "SSIM"):
             assert measured[name] > measured[f"{name} of the untouched photos"]
     else:
         assert measured["Style distance as a share of the untouched photos'"] < 1
-        before = "that before the second phase"
-        assert measured[f"Style distance as a share of {before}"] < 1
-        assert measured[f"Content error as a multiple of {before}"] < cartoongan.WORST
+        for name in ("Style distance", "KID", "FID"):
+            assert measured[name] < measured[f"{name} of the untouched photos"]
     method = checkpoint.load(folder)
     for break_it, passes in (
         (lambda made: made, True),

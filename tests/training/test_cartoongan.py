@@ -450,10 +450,11 @@ def test_publishing_measures_a_cartoonist_against_photos_and_warm_up(
     (run / INITIALISED).mkdir(parents=True)
     warm: list[Callable[[Tensor], Tensor]] = [grain]
     monkeypatch.setattr(checkpoint, "load", lambda folder: Look(warm[0]))
-    names = [metric.name for metric in gate(Look(flat), photos, recipe, run)]
-    assert len(names) == 3
+    assert gate(Look(flat), photos, recipe, run) == [share]
+    turned = Look(lambda photo: flat(photo.flip(2, 3)))
     with pytest.raises(CheckpointError, match="content error"):
-        gate(Look(lambda photo: flat(photo.flip(2, 3))), photos, recipe, run)
+        gate(turned, photos, recipe, run)
+    assert len(gate(turned, photos, recipe, None)) == 1  # without the run nothing tells
     warm[0] = flat  # and the second phase blurred it
     with pytest.raises(CheckpointError, match="style distance"):
         gate(Look(lambda photo: (flat(photo) + photo) / 2), photos, recipe, run)
