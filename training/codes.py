@@ -501,7 +501,7 @@ def gate(method: Coded, photos: Sequence[Tensor], recipe: CodedRecipe) -> list[M
         tried = [faults.fitted(photo) for photo in photos] or before[:4]
         found = faults_of_codes(method, tried, direction, encoder)
         found["guided"] = guided_to_random(method, before, after, direction, encoder)
-        data = f"{len(tried)} photos; guidance on {GATED} training pictures of each kind"
+        data = f"{len(tried)} pictures; guidance on {GATED} training pictures of each kind"
         measured += faults.admitted(found, direction, data)
     return measured
 

@@ -208,7 +208,7 @@ def gate(method: CycleGAN, photos: Sequence[Tensor], recipe: CycleGANRecipe) -> 
     directions: tuple[Direction, ...] = ("AtoB", "BtoA") if photos else ()
     for direction in directions:
         found = faults_of(method, [faults.fitted(photo) for photo in photos], direction)
-        measured += faults.admitted(found, direction, f"{len(photos)} photos")
+        measured += faults.admitted(found, direction, f"{len(photos)} pictures")
     return measured
 
 
