@@ -95,6 +95,7 @@ class AdaINTrainer(Trainer[AdaINRecipe]):
             losses["pixels"] = F.l1_loss(made[len(photos) :], photos)
             loss = loss + self.recipe.pixel_weight * losses["pixels"]
         if self.recipe.checkerboard_weight:
+            # Differs from the paper, where the recipe asks for it: resizing leaves stripes.
             losses["checkerboard"] = stripes(made[: len(photos)])
             loss = loss + self.recipe.checkerboard_weight * losses["checkerboard"]
         self.update(loss, self.optimizer)

@@ -33,7 +33,7 @@ NAMES: dict[str, tuple[str, dict[str, Any]]] = {
             "loose": True,
         },
     ),
-    "style_swap": ("StyleSwap", {"width": 4, "style_weight": 0.5}),
+    "style_swap": ("StyleSwap", {"width": 4, "style_weight": 0.5, "checkerboard_weight": 0.1}),
     "fast_photo_style": ("FastPhotoStyle", {}),
     "dcgan": ("DCGAN", {"width": 4, "discriminator_width": 4, "size": 16, "load_size": 20}),
     "cyclegan": (
