@@ -365,7 +365,8 @@ JOBS: tuple[Job, ...] = (
         flags={
             "load_size": 256, "size": 128, "batch_size": 2, "width": 32, "precision": "bf16",
             "lr": 3e-4, "lr_decay": 0.0, "cooldown": 1.0, "clip": 5.0, "average": 0.98,
-            "pixel_weight": 10.0, "style_weight": 1.0, "optimizer": "muon",
+            "pixel_weight": 10.0, "style_weight": 1.0, "checkerboard_weight": 2.0,
+            "optimizer": "muon",
         },
         steps=6000,
         limits=("What stands before a plain background gets a halo.",),
