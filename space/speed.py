@@ -14,7 +14,7 @@ from typing import Any
 from space.jobs import Lane
 from space.pictures import PAINTINGS, PHOTOS
 from zoo.errors import ZooError
-from zoo.form import Form
+from zoo.form import Form, form_of
 from zoo.methods import get_method
 from zoo.pipeline import Progress, Record
 from zoo.runtime import Runtime
@@ -26,9 +26,11 @@ BUDGET = 15.0  # seconds that one measurement may take
 SIZE = 256  # of the photo that is measured: a method in one step cannot give way in the middle
 ASPECT = 2 / 3  # of the photo that an estimate is for
 
+Kind = tuple[str, bool]  # a method, and whether it takes as many steps as it is told
+
 
 class Speed:
-    """Seconds for each step and megapixel, by method.
+    """Seconds for each step and megapixel, by method; apart where it can do with or without steps.
 
     Args:
         runtime: What is measured.
@@ -38,9 +40,9 @@ class Speed:
     def __init__(self, runtime: Runtime, lane: Lane) -> None:
         self._runtime = runtime
         self._lane = lane
-        self._rates: dict[str, float] = {}
-        self._totals: dict[str, int] = {}
-        self._largest: dict[str, float] = {}
+        self._rates: dict[Kind, float] = {}
+        self._totals: dict[Kind, int] = {}
+        self._largest: dict[Kind, float] = {}
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -49,23 +51,25 @@ class Speed:
 
         A smaller run than one seen before says less: more of it is overhead.
         """
+        kind = kind_of(record.method, record.settings)
         work = record.width * record.height * total / 1e6
-        if work >= self._largest.get(record.method, 0):
-            self._note(record.method, record.seconds, work, total)
+        if work >= self._largest.get(kind, 0):
+            self._note(kind, record.seconds, work, total)
 
-    def _note(self, method: str, seconds: float, work: float, total: int) -> None:
-        self._rates[method] = seconds / work
-        self._largest[method], self._totals[method] = work, total
+    def _note(self, kind: Kind, seconds: float, work: float, total: int) -> None:
+        self._rates[kind] = seconds / work
+        self._largest[kind], self._totals[kind] = work, total
 
     def estimate(self, method: str, size: int, steps: int | None = None) -> float | None:
         """Seconds for a photo with a longer side of ``size`` pixels; None until measured.
 
-        ``steps`` is what a method without such a setting leaves out.
+        ``steps`` is left out where there is no such setting, or it has no effect.
         """
-        if method not in self._rates or not size:
+        kind = (method, steps is not None)
+        if kind not in self._rates or not size:
             return None
-        steps = steps or self._totals[method]
-        return self._rates[method] * size * size * ASPECT * steps / 1e6
+        steps = steps or self._totals[kind]
+        return self._rates[kind] * size * size * ASPECT * steps / 1e6
 
     def start(self, wanted: Mapping[str, dict[str, Any]]) -> None:
         """Measure the methods named, with these inputs, in the background."""
@@ -83,7 +87,7 @@ class Speed:
     def _measure_all(self, wanted: dict[str, dict[str, Any]]) -> None:
         while wanted and not self._ending.wait(SETTLE):
             name = next(iter(wanted))
-            if name in self._rates:
+            if kind_of(name, wanted[name]) in self._rates:
                 del wanted[name]
             elif self._lane.empty and self._runtime.turn.acquire(blocking=False):
                 try:
@@ -113,9 +117,16 @@ class Speed:
         # The first step also warms up, so it counts only where there is no other.
         seconds, steps = (now - first_at, steps) if steps else (now - began, 1)
         height, width = progress.tensors.shape[2:]
-        self._note(name, seconds, width * height * steps / 1e6, progress.total)
-        log.info("%s: %.2f s for a step and megapixel", name, self._rates[name])
+        kind = kind_of(name, inputs)
+        self._note(kind, seconds, width * height * steps / 1e6, progress.total)
+        log.info("%s: %.2f s for a step and megapixel", name, self._rates[kind])
         return True
+
+
+def kind_of(method: str, settings: Mapping[str, Any]) -> Kind:
+    """Of a run with these settings."""
+    steps = form_of(get_method(method).forward).effective("steps", settings)
+    return method, steps is not None
 
 
 def sample_inputs(form: Form) -> dict[str, Any]:

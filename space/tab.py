@@ -130,7 +130,7 @@ class Tab:
         if self.board:
             regions.wire(self.board, {one.field.name: one for one in self.inputs.entries})
         if not site.runtime.on_gpu:
-            counted = self.inputs.first("size", "steps")
+            counted = self.inputs.first(*self._timed)
             for component in counted:
                 component.change(self.update_hint, counted, self.hint, **GLUE)
 
@@ -215,16 +215,22 @@ class Tab:
             updates[self.stage.status] = missing(language, checkpoint)
         return updates
 
+    @property
+    def _timed(self) -> tuple[str, ...]:
+        """Names of the fields that the hint depends on, where there are such."""
+        steps = self.form.by_name.get("steps")
+        return "size", "steps", *((steps and steps.control.only) or ())
+
     def update_hint(self, request: gr.Request, *counted: Any) -> str:
-        """Size or steps have changed."""
-        names = [e.field.name for e in self.inputs.entries if e.field.name in ("size", "steps")]
+        """Size, steps or whether they have an effect has changed."""
+        names = [e.field.name for e in self.inputs.entries if e.field.name in self._timed]
         changed = settings_from(self.form, dict(zip(names, counted, strict=True)))
         return self.hint_for(spoken(request), changed)
 
     def hint_for(self, language: str, changed: Mapping[str, Any] | None = None) -> str:
         """How long this machine will take, where that is long and has been measured."""
         values = {one.name: one.default for one in self.form} | dict(changed or {})
-        size, steps = values.get("size", 0), values.get("steps")
+        size, steps = values.get("size", 0), self.form.effective("steps", values)
         seconds = self.site.speed.estimate(self.name, size, steps)
         if self.site.runtime.on_gpu or seconds is None or seconds < TELL_ABOVE:
             return ""

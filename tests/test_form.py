@@ -90,6 +90,22 @@ def test_refusals_name_the_field_and_the_remedy(values: dict[str, object], words
     assert str(refused.value).startswith(words)
 
 
+def test_a_field_has_an_effect_only_with_the_values_it_names() -> None:
+    def draw(
+        mode: Literal["fast", "good"] = "fast",
+        steps: Annotated[int, Control(only={"mode": "good"})] = 5,
+        width: int = 3,
+    ) -> None: ...
+
+    form = form_of(draw)
+    assert form.effective("steps", {}) is None
+    assert form.effective("steps", {"steps": 9}) is None
+    assert form.effective("steps", {"mode": "good"}) == 5
+    assert form.effective("steps", {"mode": "good", "steps": 9}) == 9
+    assert form.effective("width", {"mode": "good"}) == 3
+    assert form.effective("height", {}) is None
+
+
 def test_joined_forms_check_both() -> None:
     def extra(size: Annotated[int, Field(ge=16)] = 64) -> None: ...
 

@@ -32,6 +32,7 @@ class Control:
         offers: Values to pick from, with their words; other values inside the bounds are valid.
         words: What each choice is called, where its value is not a word for people.
         looks: Its values look different and are picked by thumbnails.
+        only: Values that other fields must have; with others this one has no effect.
     """
 
     step: float | None = None
@@ -40,6 +41,7 @@ class Control:
     offers: tuple[tuple[str, Any], ...] = ()
     words: Mapping[str, str] | None = None
     looks: bool = False
+    only: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,20 @@ class Form:
                 one = replace(one, control=replace(one.control, **named))
             changed.append(one)
         return Form(tuple(changed), self.model)
+
+    def effective(self, name: str, values: Mapping[str, Any]) -> Any:
+        """The value of a field, its default where it has none; None where it has no effect.
+
+        Args:
+            name: Of the field, which need not be there.
+            values: Of fields, by name.
+        """
+        if name not in self.by_name:
+            return None
+        only = self.by_name[name].control.only or {}
+        given = {one.name: one.default for one in self} | dict(values)
+        ruled_out = any(given[other] != wanted for other, wanted in only.items())
+        return None if ruled_out else given[name]
 
     def check(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return every field's value, defaults filled in.

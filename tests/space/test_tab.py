@@ -184,6 +184,26 @@ def test_long_runs_on_a_cpu_are_announced_with_a_measured_time(site: Site) -> No
     assert site.speed.estimate("gatys", 300, 20) == pytest.approx(12.0)
 
 
+def test_steps_without_effect_are_not_announced(site: Site) -> None:
+    tab = tab_of(site, "style_swap")
+    record = Record(
+        method="style_swap", checkpoint="", revision="", settings={"mode": "network"}, width=500,
+        height=400, seconds=4.0, device="CPU",
+    )  # fmt: skip
+    site.speed.learn(record, 1)
+    assert site.speed.estimate("style_swap", 300) == pytest.approx(1.2)
+    assert tab.hint_for("en") == ""
+    assert tab.hint_for("en", {"mode": "optimise"}) == ""  # that has not been measured
+    slow = {"settings": {"mode": "optimise", "steps": 20}, "seconds": 40.0}
+    site.speed.learn(Record(**(vars(record) | slow)), 20)
+    # 0.2 megapixels and 20 steps in 40 s; now 0.175 megapixels and 60 steps.
+    assert "takes about 100 seconds" in tab.hint_for("en", {"mode": "optimise"})
+    assert site.speed.estimate("style_swap", 300) == pytest.approx(1.2)
+    assert tab.hint_for("en") == ""
+    listened = [one.field.name for one in tab.inputs.entries if one.field.name in tab._timed]
+    assert listened == ["mode", "steps", "size"]
+
+
 def test_on_a_gpu_the_usual_size_is_larger(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Runtime, "on_gpu", property(lambda _: True))
     tab = Tab(share(Runtime("cpu")), "gatys")

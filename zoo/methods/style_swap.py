@@ -88,7 +88,7 @@ class StyleSwap(Method):
         steps: Annotated[
             int,
             Field(ge=10, le=1000, description="Steps of the optimisation."),
-            Control(step=10, more=True),
+            Control(step=10, more=True, only={"mode": "optimise"}),
         ] = 100,
     ) -> Tensor | Iterator[Step]:
         """Repaint ``content`` at once, or step by step where it is optimised."""
