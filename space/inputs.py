@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from space.controls import Entry
+import gradio as gr
+
+from space.controls import GLUE, Entry
 from space.links import settings_from
 from space.pictures import preset
 from space.site import Updates
@@ -29,6 +32,22 @@ class Inputs:
         self.form = form
         self.entries = sorted(entries, key=lambda one: order[one.field.name])
         self.components = [part for one in self.entries for part in one.components]
+
+    def wire(self) -> None:
+        """Show fields that count only with certain values of others only while these have them."""
+        for one in self.entries:
+            if names := one.field.control.only:
+                others = [part for name in names for part in self.first(name)]
+                updated = partial(self.offered, one.field.name, tuple(names))
+                for component in one.components:
+                    component.visible = self.form.effective(one.field.name, {}) is not None
+                    for other in others:
+                        other.change(updated, others, component, **GLUE)
+
+    def offered(self, name: str, others: Sequence[str], *values: Any) -> Any:
+        """An update of the field ``name``, seen only where it counts beside ``others``."""
+        given = dict(zip(others, values, strict=True))
+        return gr.update(visible=self.form.effective(name, given) is not None)
 
     def first(self, *names: str) -> list[Any]:
         """The first component of each of these fields that there is, in the order of the form."""

@@ -104,6 +104,7 @@ class Tab:
     def wire(self) -> None:
         """Connect the events; all tabs have been built."""
         site, stage, picked = self.site, self.stage, self.choice.picked
+        self.inputs.wire()
         self.work.wire(self.inputs, stage, self.style_parts)
         self.renamed = self.choice.renamed(self.inputs.entries)
         if self.renamed:

@@ -267,6 +267,23 @@ def test_a_link_is_clamped_and_its_nonsense_ignored(visit: Visits) -> None:
     assert not visitor.troubles
 
 
+def test_a_field_without_effect_is_not_there(visit: Visits) -> None:
+    page = visit().go("?tab=style_swap").page
+    page.click("#style_swap-more button")
+    page.wait_for_selector("#style_swap-mode")
+    assert not page.is_visible("#style_swap-steps")
+    page.check("#style_swap-mode input[value=optimise]")
+    page.wait_for_selector("#style_swap-steps")
+    assert page.input_value("#style_swap-steps input[type=number]") == "60"
+    page.check("#style_swap-mode input[value=network]")
+    page.wait_for_selector("#style_swap-steps", state="hidden")
+
+    page = visit().go("?tab=style_swap&mode=optimise&steps=20").page
+    page.click("#style_swap-more button")
+    page.wait_for_selector("#style_swap-steps")
+    assert page.input_value("#style_swap-steps input[type=number]") == "20"
+
+
 def test_a_link_to_a_checkpoint_that_is_gone_says_so(visit: Visits) -> None:
     visitor = visit().go("?tab=gatys&checkpoint=zoo/gone")
     visitor.page.wait_for_selector("#gatys-status >> text=This site has no checkpoint zoo/gone")
