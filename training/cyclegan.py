@@ -153,6 +153,7 @@ class CycleGANTrainer(TranslationTrainer[CycleGANRecipe]):
             total = fooling + recipe.cycle_weight * (cycle + recipe.identity_weight * identity)
             losses = {"adversarial": fooling, "cycle": cycle, "identity": identity}
             if recipe.checkerboard_weight:
+                # Differs from the paper, where the recipe asks for it: resizing leaves stripes.
                 losses["checkerboard"] = stripes(torch.cat([fake_a, fake_b]))
                 total = total + recipe.checkerboard_weight * losses["checkerboard"]
             self.update(total, self.forgers)

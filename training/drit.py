@@ -288,6 +288,7 @@ class DRITTrainer(CodedTrainer[DRITRecipe]):
                 alike = alike + mode_seeking(random_b[0], random_b[1], codes[0], codes[1])
                 terms["mode_seeking"] = recipe.mode_seeking_weight, alike
             if recipe.checkerboard_weight:
+                # Differs from the paper, where the recipe asks for it: resizing leaves stripes.
                 terms["checkerboard"] = recipe.checkerboard_weight, stripes(torch.cat(fakes))
             total = torch.stack([weight * loss for weight, loss in terms.values()]).sum()
             self.update(total, self.forgers)

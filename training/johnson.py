@@ -215,6 +215,7 @@ class PerceptualTrainer(Trainer[P]):
         means = {name: (term / self.untouched[which]).mean() for name, term in terms.items()}
         weights: dict[str, float | Tensor] = dict.fromkeys(means, 1.0)
         if self.recipe.checkerboard_weight:
+            # Differs from the paper, where the recipe asks for it: resizing leaves stripes.
             means["checkerboard"] = stripes(made)
             weights["checkerboard"] = self.recipe.checkerboard_weight
         if self.spikes:

@@ -156,6 +156,7 @@ class MUNITTrainer(CodedTrainer[MUNITRecipe]):
                 alike = alike + mode_seeking(fake_b, made_b, drawn_b, other_b)
                 terms["mode_seeking"] = recipe.mode_seeking_weight, alike
             if recipe.checkerboard_weight:
+                # Differs from the paper, where the recipe asks for it: resizing leaves stripes.
                 striped = stripes(torch.cat([fake_a, fake_b]))
                 terms["checkerboard"] = recipe.checkerboard_weight, striped
             total = torch.stack([weight * loss for weight, loss in terms.values()]).sum()
