@@ -37,7 +37,7 @@ from training.adversarial import (
     scales_of,
 )
 from training.cli import main
-from training.data import Pack, open_pack
+from training.data import Pack, content_hash, open_pack
 from training.discriminators import cartoon, judge_for
 from training.recipe import Cooldown, Photos, Run
 from zoo import checkpoint
@@ -173,6 +173,7 @@ class CartoonGANTrainer(AdversarialTrainer[CartoonGANRecipe]):
             self.photos.pack = Pairs(
                 self.photos.pack, self.cartoons.pack, recipe.pairs, recipe.size
             )
+            self.contents["pairs"] = content_hash(recipe.pairs)
         config = CartoonGANConfig(
             width=recipe.width,
             blocks=recipe.blocks,

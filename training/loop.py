@@ -113,6 +113,7 @@ class Trainer(ABC, Generic[R]):
         self.local: dict[str, Stateful] = {}  # each process has its own
         self.packs: dict[str, Pack] = {}
         self.cited: dict[str, dict[str, Any]] = {}  # what cards say of the pictures, by stream
+        self.contents: dict[str, str] = {}  # sha256 of all files that decide the weights, by name
         if self.device.type == "cuda":
             torch.backends.cudnn.benchmark = True  # every step has the same sizes
         torch.manual_seed(recipe.seed)
@@ -232,6 +233,7 @@ class Trainer(ABC, Generic[R]):
     def cite(self, stream: str, name: str, pictures: int, digest: str) -> None:
         """Let the card name pictures that the weights come from; ``digest`` is a sha256 in hex."""
         self.cited[stream] = {"name": name, "pictures": pictures, "sha256": digest}
+        self.contents[stream] = digest
 
     def batch(self, stream: Stream) -> Tensor:
         """The stream's batch of this step on the device: ``(B, 3, s, s)`` in [0, 1]."""
@@ -356,7 +358,7 @@ def fit(trainer: Trainer[R]) -> Method:
                     progress.set_postfix(
                         {name: f"{value:.3g}" for name, value in means.items()}, refresh=False
                     )
-                _finite(means, trainer.done)
+                _finite(means, trainer.done, run.out)
             if main and (last or trainer.done % run.sample_every == 0):
                 _sample(trainer, run.out / SAMPLES / f"step-{trainer.done:07d}.png")
             if saving:
@@ -388,20 +390,11 @@ def save(trainer: Trainer[R], seconds: float) -> None:
     locals_ = gather_object([local])
     if not trainer.accelerator.is_main_process:
         return
-    scaler = trainer.accelerator.scaler
-    state = {
-        "method": trainer.method.name,
-        "recipe": comparable(trainer.recipe),
-        "data": {name: pack.digest for name, pack in trainer.packs.items()},
-        "step": trainer.done,
-        "seconds": seconds,
-        "shared": {name: part.state_dict() for name, part in trainer.shared.items()},
-        "local": locals_,
-        "scaler": scaler.state_dict() if scaler else None,
-    }
-    buffer = io.BytesIO()  # torch's own writer hides why it could not write
-    torch.save(state, buffer)
-    write(trainer.run.out / STATE, buffer.getvalue())
+    # The state is last: until it is there, a run goes on from the one before and saves all again.
+    try:
+        checkpoint.save(trainer.result, trainer.run.out / CHECKPOINT, torch.float16)
+    except OSError as error:
+        raise _no_room(trainer.run.out / CHECKPOINT, error) from error
     facts = {
         "method": trainer.method.name,
         "step": trainer.done,
@@ -412,10 +405,20 @@ def save(trainer: Trainer[R], seconds: float) -> None:
         "data": trainer.cited,
     }
     write(trainer.run.out / RUN, json.dumps(facts, indent=2).encode() + b"\n")
-    try:
-        checkpoint.save(trainer.result, trainer.run.out / CHECKPOINT, torch.float16)
-    except OSError as error:
-        raise _no_room(trainer.run.out / CHECKPOINT, error) from error
+    scaler = trainer.accelerator.scaler
+    state = {
+        "method": trainer.method.name,
+        "recipe": comparable(trainer.recipe),
+        "data": trainer.contents,
+        "step": trainer.done,
+        "seconds": seconds,
+        "shared": {name: part.state_dict() for name, part in trainer.shared.items()},
+        "local": locals_,
+        "scaler": scaler.state_dict() if scaler else None,
+    }
+    buffer = io.BytesIO()  # torch's own writer hides why it could not write
+    torch.save(state, buffer)
+    write(trainer.run.out / STATE, buffer.getvalue())
 
 
 def resume(trainer: Trainer[R]) -> float:
@@ -435,7 +438,7 @@ def resume(trainer: Trainer[R]) -> float:
     now = {"method": trainer.method.name, **comparable(trainer.recipe)}
     # A field that is newer than the state had no other value than its default then.
     made = {f.name: f.default for f in fields(trainer.recipe) if f.name in now} | made
-    now |= {name: pack.digest for name, pack in trainer.packs.items()}
+    now |= trainer.contents
     now["processes"] = accelerator.num_processes
     differing = sorted(k for k in made.keys() | now.keys() if made.get(k) != now.get(k))
     if differing:
@@ -600,14 +603,15 @@ def _means(trainer: Trainer[R], sums: dict[str, Tensor], count: int) -> dict[str
     return dict(zip(sums, values.tolist(), strict=True))
 
 
-def _finite(means: dict[str, float], step: int) -> None:
+def _finite(means: dict[str, float], step: int, run: Path) -> None:
     wrong = [name for name, value in means.items() if not math.isfinite(value)]
     if wrong:
         raise InputError(
-            "At step {step} the losses {names} are no numbers any more. Lower --lr or set --clip, "
-            "and start again: the last saved state is from before.",
+            "At step {step} the losses {names} are no numbers any more. Start anew with a lower --lr "
+            "or with --clip, and another --out; --start-from {run} goes on from what was saved.",
             step=step,
             names=", ".join(wrong),
+            run=run,
         )
 
 
@@ -643,7 +647,7 @@ def _rehearse(trainer: Trainer[R]) -> None:
     for _ in range(2):
         trainer.done += 1
         losses = _step(trainer)
-        _finite({name: loss.item() for name, loss in losses.items()}, trainer.done)
+        _finite({n: loss.item() for n, loss in losses.items()}, trainer.done, trainer.run.out)
     seconds = (time.monotonic() - started) / 2
     recipe, processes = trainer.recipe, trainer.accelerator.num_processes
     log.info(

@@ -262,6 +262,15 @@ def test_a_table_that_does_not_fit_is_refused(haze: Path, tmp_path: Path) -> Non
         Pairs(hazy, clear, haze / "missing.csv", 32)
 
 
+def test_a_run_does_not_go_on_with_another_table(haze: Path, tmp_path: Path) -> None:
+    run = run_in(tmp_path / "run")
+    fit(trainer_of("cartoongan", recipe_for(haze, steps=1), run))
+    fewer = tmp_path / "fewer.csv"
+    fewer.write_text("".join((haze / "pairs.csv").open().readlines()[:-1]))
+    with pytest.raises(CheckpointError, match="pairs: "):
+        fit(trainer_of("cartoongan", recipe_for(haze, steps=2, pairs=fewer), run))
+
+
 @pytest.mark.parametrize(
     ("weights", "terms"),
     [

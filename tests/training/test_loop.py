@@ -185,6 +185,21 @@ def test_a_state_of_other_settings_is_refused_and_kept(
         fit(trainer_of("adain", recipe_of("adain", photos, paintings, steps=2), run))
 
 
+def test_a_run_does_not_go_on_with_another_style_picture(
+    photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    run = run_in(tmp_path / "run")
+    fit(trainer_of("johnson", recipe_of("johnson", photos, paintings, steps=2), run))
+    other = recipe_of("johnson", photos, paintings, steps=4, style=paintings / "painting1.png")
+    with pytest.raises(CheckpointError, match="styles: "):
+        fit(trainer_of("johnson", other, run))
+    moved = tmp_path / "moved.png"
+    shutil.copyfile(paintings / "painting0.png", moved)
+    same = trainer_of("johnson", recipe_of("johnson", photos, paintings, steps=3, style=moved), run)
+    fit(same)
+    assert same.done == 3
+
+
 def test_a_state_from_before_a_field_goes_on_with_its_default(
     photos: Path, paintings: Path, tmp_path: Path
 ) -> None:
@@ -224,6 +239,23 @@ def test_a_full_disk_leaves_the_earlier_state(
     assert sorted(p.name for p in run.out.iterdir() if p.name.startswith(".")) == []
 
 
+def test_a_last_step_without_room_for_the_checkpoint_is_done_again(
+    photos: Path, paintings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_in(tmp_path / "run")
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    recipe = recipe_of("johnson", photos, paintings, steps=2)
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint, "save", full)
+        with pytest.raises(DiskFullError, match="start again"):
+            fit(trainer_of("johnson", recipe, run))
+    fit(trainer_of("johnson", recipe, run))
+    assert (run.out / CHECKPOINT / "model.safetensors").is_file()
+
+
 def test_losses_that_are_no_numbers_end_the_run(
     photos: Path, paintings: Path, tmp_path: Path
 ) -> None:
@@ -234,7 +266,7 @@ def test_losses_that_are_no_numbers_end_the_run(
     assert bias is not None
     with torch.no_grad():
         bias.fill_(float("nan"))
-    with pytest.raises(InputError, match="step 1"):
+    with pytest.raises(InputError, match="step 1 .*another --out"):
         fit(trainer)
     assert not (run.out / STATE).exists()
 
