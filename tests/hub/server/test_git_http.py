@@ -156,6 +156,27 @@ def test_refused_pushes(git: Git, api: HfApi, server: Server, new_repo: NewRepo)
     assert "backslash" in attempt(f"{commit}:refs/heads/main")
 
 
+def test_a_push_that_another_overtakes_is_refused(
+    git: Git, api: HfApi, server: Server, new_repo: NewRepo
+) -> None:
+    repo = new_repo()
+    for name in ("first", "second"):
+        git.folder = git.home
+        git("clone", address(server, repo, server.alice), name)
+        git.folder = git.home / name
+        (git.folder / f"{name}.txt").write_text(name)
+        git("add", ".")
+        git("commit", "-m", name)
+    # git runs this when it has read the refs and before it sends anything.
+    hook = git.folder / ".git" / "hooks" / "pre-push"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\nunset GIT_DIR\ngit -C ../first push --quiet origin HEAD:main\n")
+    hook.chmod(0o755)
+    assert "fetch first" in git("push", "origin", "HEAD:main", fails=True)
+    assert api.list_repo_files(repo) == [".gitattributes", "first.txt"]
+    assert next(commit.title for commit in api.list_repo_commits(repo)) == "first"
+
+
 def test_strangers_and_readers(git: Git, api: HfApi, server: Server, new_repo: NewRepo) -> None:
     secret = new_repo(private=True)
     for name in (secret, "alice/nothing-here"):

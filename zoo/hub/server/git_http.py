@@ -202,6 +202,9 @@ def _refusal(
         return "only branches, tags and pull requests can be pushed"
     if ref.startswith(b"refs/pr/") and repository.ref(ref) is None:
         return "open the pull request first"
+    # What the sender saw is older than the lock; dulwich would leave the ref alone and say “ok”.
+    if (repository.ref(ref) or _ZERO.decode()) != old.decode():
+        return "moved meanwhile: fetch first"
     if new == _ZERO:
         return "main cannot be deleted" if ref == MAIN else None
     store = repository.objects
