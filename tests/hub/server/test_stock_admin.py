@@ -288,6 +288,28 @@ def test_conflicting_pull_request(api: HfApi, new_repo: NewRepo) -> None:
     assert Path(hf_hub_download(repo, "f")).read_bytes() == b"c"
 
 
+def test_pull_request_to_a_history_that_was_squashed(api: HfApi, new_repo: NewRepo) -> None:
+    repo = new_repo()
+    api.upload_file(path_or_fileobj=b"same", path_in_repo="same", repo_id=repo)
+    for number in (b"1", b"2"):
+        path = f"new-{number.decode()}"
+        api.upload_file(path_or_fileobj=number, path_in_repo=path, repo_id=repo, create_pr=True)
+    api.upload_file(path_or_fileobj=b"later", path_in_repo="later", repo_id=repo)
+    api.super_squash_history(repo)
+    details = api.get_discussion_details(repo, 1)
+    assert details.conflicting_files == []
+    assert "+++ b/new-1" in str(details.diff)
+    assert "later" not in str(details.diff)
+    api.merge_pull_request(repo, 1)
+    assert set(api.list_repo_files(repo)) == {".gitattributes", "later", "new-1", "same"}
+    api.upload_file(path_or_fileobj=b"other", path_in_repo="same", repo_id=repo)
+    api.super_squash_history(repo)
+    assert api.get_discussion_details(repo, 2).conflicting_files == ["same"]
+    with pytest.raises(HfHubHTTPError) as refused:
+        api.merge_pull_request(repo, 2)
+    assert status(refused) == 409
+
+
 def test_folder_as_pull_request_by_a_stranger(
     api: HfApi, stranger: HfApi, new_repo: NewRepo, transfer: str, tmp_path: Path
 ) -> None:

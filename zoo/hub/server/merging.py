@@ -27,11 +27,11 @@ class Change:
     new: ObjectID | None
 
 
-def changes(repository: Repository, old: str, new: str) -> list[Change]:
-    """List the files that differ between two commits."""
+def changes(repository: Repository, old: str | None, new: str) -> list[Change]:
+    """List the files that differ between two commits; with ``None`` all that ``new`` has."""
     found = []
     steps = repository.objects.tree_changes(
-        repository.commit(old).tree, repository.commit(new).tree
+        repository.commit(old).tree if old else None, repository.commit(new).tree
     )
     for (before, after), _, (old_sha, new_sha) in steps:
         path = after or before or b""
@@ -39,11 +39,15 @@ def changes(repository: Repository, old: str, new: str) -> list[Change]:
     return found
 
 
-def base_of(repository: Repository, one: str, other: str) -> str:
-    """Return the newest commit in the history of both, or ``one`` if they share none."""
+def base_of(repository: Repository, one: str, other: str) -> str | None:
+    """Return the newest commit in the history of both, ``None`` if they share none.
+
+    They share none where the history of one was squashed since: what either of them deleted
+    cannot be told any more, and files that both have in the same form fit.
+    """
     shas = [ObjectID(one.encode()), ObjectID(other.encode())]
     bases = find_merge_base(repository.git, shas)
-    return bases[0].decode() if bases else one
+    return bases[0].decode() if bases else None
 
 
 def conflicts(repository: Repository, target: str, source: str) -> list[str]:
@@ -81,8 +85,8 @@ def merge(repository: Repository, target: str, source: str, signature: Signature
     return repository.commit_tree([target, source], root, signature, trees).id.decode()
 
 
-def diff(repository: Repository, old: str, new: str) -> str:
-    """Return what changed between two commits as a unified diff of the smaller files."""
+def diff(repository: Repository, old: str | None, new: str) -> str:
+    """Return `changes` as a unified diff of the smaller files."""
     out = BytesIO()
     for change in changes(repository, old, new):
         blobs = [repository.objects[sha] if sha else None for sha in (change.old, change.new)]
