@@ -154,6 +154,24 @@ def test_seeding_updates_what_nobody_else_touched(tmp_path: Path) -> None:
     hub.close()
 
 
+def test_seeding_spares_what_its_owner_squashed(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoint"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    hub = Hub(tmp_path / "data")
+    hub.create_repo("zoo/empty")
+    hub.seed("zoo/empty", folder)
+    hub.seed("zoo/theirs", folder)
+    with serve(hub) as url:
+        api = HfApi(endpoint=url, token=hub.create_token("zoo", "t"))
+        assert api.list_repo_files("zoo/empty") == [".gitattributes", "config.json"]
+        api.upload_file(path_or_fileobj=b"x", path_in_repo="x", repo_id="zoo/theirs")
+        api.super_squash_history("zoo/theirs")
+        theirs = api.model_info("zoo/theirs").sha
+    assert hub.seed("zoo/theirs", folder) == theirs
+    hub.close()
+
+
 @pytest.fixture
 def hf(server: Server, tmp_path: Path) -> Callable[..., str]:
     """Run the unmodified ``hf`` with nothing but its environment pointing here."""

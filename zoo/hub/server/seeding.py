@@ -27,7 +27,7 @@ def seed(hub: "Hub", repo_id: str, folder: Path) -> str:
     """Make a model's main branch hold exactly the files of ``folder``.
 
     A repository that is not there appears with all of them at once. One whose newest commit
-    somebody else made is theirs, and stays as it is.
+    somebody else made is theirs, and stays as it is, unless nothing was put into it yet.
 
     Returns:
         The sha of the head of main.
@@ -53,7 +53,9 @@ def _update(hub: "Hub", repo: "Repo", content: Content) -> str:
         root, trees = edits.write()
         head = repository.resolve("main")
         newest = repository.commit(head)
-        ours = newest.message == _MESSAGE.encode() or not newest.parents
+        # Their squashed history is one commit without parents, as a new repository's is.
+        empty = not newest.parents and [*repository.tree(newest.tree)] == [b".gitattributes"]
+        ours = newest.message == _MESSAGE.encode() or empty
         if newest.tree == root or not ours:
             return head
         for oid, size in content.large.items():
