@@ -132,6 +132,20 @@ def test_gated(api: HfApi, stranger: HfApi, new_repo: NewRepo) -> None:
     stranger.auth_check(repo)
 
 
+def test_a_diff_of_a_gated_repository_is_gated(
+    api: HfApi, stranger: HfApi, raw: httpx2.Client, new_repo: NewRepo
+) -> None:
+    repo = new_repo()
+    api.upload_file(path_or_fileobj=b"secret", path_in_repo="a", repo_id=repo, create_pr=True)
+    api.update_repo_settings(repo, gated="manual")
+    with pytest.raises(GatedRepoError):
+        stranger.get_discussion_details(repo, 1)
+    url = f"/api/models/{repo}/discussions/1"
+    assert raw.get(url, params={"diff": "1"}).status_code == 401
+    assert raw.get(url).json()["title"]
+    assert "secret" in str(api.get_discussion_details(repo, 1).diff)
+
+
 def test_listing_filters_sorts_and_pages(api: HfApi, new_repo: NewRepo) -> None:
     repos = [new_repo() for _ in range(5)]
     stem = repos[0].rpartition("/")[2].rpartition("-1-")[0]

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 from dulwich.refs import Ref
 from starlette.responses import Response
 
-from zoo.hub.server.access import Caller, contributed_repo, find_repo, writable_repo
+from zoo.hub.server.access import (
+    Caller,
+    contributed_repo,
+    find_repo,
+    readable_repo,
+    writable_repo,
+)
 from zoo.hub.server.errors import (
     BadRequestError,
     ForbiddenError,
@@ -218,7 +224,8 @@ def _changed(call: Call) -> tuple[Repo, Caller, Row]:
 @routes.get(API + _NUM)
 def details(call: Call) -> Response:
     """Return a discussion with its events; of a pull request also its diff."""
-    repo = find_repo(call)
+    # A diff holds contents of files; the talk about a gated repository is open to everybody.
+    repo = readable_repo(call) if call.flag("diff") else find_repo(call)
     row = _discussion(call, repo)
     events = call.hub.store.rows(
         "SELECT * FROM events WHERE uid = ? AND num = ? ORDER BY created, rowid",
