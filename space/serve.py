@@ -12,13 +12,13 @@ import socket
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, MutableMapping
-from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs
 
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI
+from starlette.requests import Request
 from starlette.staticfiles import StaticFiles
 
 from space.app import build_app, share
@@ -149,11 +149,10 @@ class Front:
         await self.app(scope, receive, forward)
 
     async def _finish(self, scope: Scope, started: Message, body: bytes, send: Any) -> bytes:
-        headers = {key.lower(): value.decode("latin-1") for key, value in scope["headers"]}
-        cookies = SimpleCookie(headers.get(b"cookie", ""))
-        remembered = cookies[COOKIE].value if COOKIE in cookies else None
+        request = Request(scope)  # whose parser takes any cookie, as browsers do
+        remembered = request.cookies.get(COOKIE)
         asked = parse_qs(scope["query_string"].decode("latin-1")).get("lang", [None])[0]
-        language = choose(asked, remembered, headers.get(b"accept-language"))
+        language = choose(asked, remembered, request.headers.get("accept-language"))
         words = json.dumps(table(language), ensure_ascii=False).replace("</", "<\\/")
         script = self.script.replace('"LANGUAGE"', json.dumps(language)).replace('"WORDS"', words)
         body = body.replace(b"<head>", f"<head><script>{script}</script>".encode(), 1)

@@ -2,6 +2,7 @@
 
 import string
 
+import httpx
 import pytest
 from gradio.i18n import I18nData
 
@@ -92,3 +93,11 @@ def test_language_of_a_visitor(
     query: str | None, cookie: str | None, accepted: str | None, language: str
 ) -> None:
     assert words.choose(query, cookie, accepted) == language
+
+
+@pytest.mark.parametrize("foreign", ["a@b/c=1", "a(b),c=1", 'ui={"a": 1}', "words without a name"])
+def test_cookies_of_others_leave_the_language_alone(address: str, foreign: str) -> None:
+    headers = {"cookie": f"{foreign}; {words.COOKIE}=zh-TW"}
+    page = httpx.get(address, headers=headers, trust_env=False)
+    assert page.status_code == 200
+    assert 'window.sz = {lang: "zh-TW"' in page.text
