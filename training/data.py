@@ -184,11 +184,20 @@ def open_pack(folder: Path, size: int, packs: Path, least: int = 1) -> Pack:
         least: How many pictures there must be.
 
     Raises:
-        InputError: The folder is missing, unreadable or holds too few pictures.
+        InputError: The folder is missing, unreadable or holds too few pictures, or it is a pack of
+            another size.
         DiskFullError: There is no room for the pack.
     """
     if (folder / INDEX).is_file():
         found = Pack(folder)
+        if found.size != size:
+            raise InputError(
+                "{folder} is a pack of pictures of {made} pixels, and {size} are asked for. Pack "
+                "them with --size {size}, or set --load-size to {made}.",
+                folder=folder,
+                made=found.size,
+                size=size,
+            )
     else:
         paths = pictures_in(folder)
         with ThreadPoolExecutor() as pool:

@@ -134,8 +134,18 @@ class Trainer(ABC, Generic[R]):
     def build(self, method: M) -> M:
         """Put ``method`` on the device and make its averaged copy.
 
-        Raises CheckpointError when the recipe starts from a checkpoint that does not fit.
+        Raises CheckpointError when the recipe starts from a checkpoint that does not fit, InputError
+        when its crops have sides that the network would not give back.
         """
+        side, multiple = self.recipe.size, method.multiple
+        if side % multiple:
+            raise InputError(
+                "--size is {side}; {title} needs a multiple of {multiple}, such as {next}.",
+                side=side,
+                title=method.title,
+                multiple=multiple,
+                next=-(-side // multiple) * multiple,
+            )
         if self.recipe.start_from:
             start(method, self.recipe.start_from)
         method = method.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -607,8 +617,9 @@ def _finite(means: dict[str, float], step: int, run: Path) -> None:
     wrong = [name for name, value in means.items() if not math.isfinite(value)]
     if wrong:
         raise InputError(
-            "At step {step} the losses {names} are no numbers any more. Start anew with a lower --lr "
-            "or with --clip, and another --out; --start-from {run} goes on from what was saved.",
+            "At step {step} the losses {names} are no numbers any more. Start anew with a lower "
+            "--lr or with --clip, and another --out; --start-from {run} goes on from what was "
+            "saved.",
             step=step,
             names=", ".join(wrong),
             run=run,

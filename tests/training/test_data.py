@@ -27,7 +27,7 @@ def test_a_pack_holds_the_pictures_and_works_without_them(tmp_path: Path) -> Non
     np.testing.assert_array_equal(made.picture(0), np.asarray(Image.open(folder / "a.png")))
     for path in folder.rglob("*.png"):
         path.unlink()
-    assert len(open_pack(tmp_path / "pack", 512, tmp_path / "unused")) == 2
+    assert len(open_pack(tmp_path / "pack", 100, tmp_path / "unused")) == 2
     assert not (tmp_path / "unused").exists()
 
 
@@ -134,6 +134,13 @@ def test_damaged_packs_are_refused(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "pack" / INDEX).write_text(json.dumps({"name": "x"}))
     with pytest.raises(InputError, match="no pack"):
         Pack(tmp_path / "pack")
+
+
+def test_a_pack_of_another_size_is_refused(photos: Path, tmp_path: Path) -> None:
+    pack(photos, tmp_path / "pack", 40)
+    with pytest.raises(InputError, match=r"40 pixels, and 64 .* set --load-size to 40"):
+        open_pack(tmp_path / "pack", 64, tmp_path / "packs")
+    assert len(open_pack(tmp_path / "pack", 40, tmp_path / "packs")) == 5
 
 
 def test_crops_are_parts_of_their_picture_and_every_picture_comes_once_an_epoch(

@@ -185,6 +185,15 @@ def test_a_state_of_other_settings_is_refused_and_kept(
         fit(trainer_of("adain", recipe_of("adain", photos, paintings, steps=2), run))
 
 
+@pytest.mark.parametrize(("name", "needed"), [("cyclegan", 40), ("style_swap", 36)])
+def test_a_size_that_the_network_does_not_give_back_is_refused(
+    name: str, needed: int, photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    recipe = recipe_of(name, photos, paintings, size=34)
+    with pytest.raises(InputError, match=f"--size is 34; .* such as {needed}"):
+        trainer_of(name, recipe, run_in(tmp_path / "run"))
+
+
 def test_a_run_does_not_go_on_with_another_style_picture(
     photos: Path, paintings: Path, tmp_path: Path
 ) -> None:
@@ -266,7 +275,7 @@ def test_losses_that_are_no_numbers_end_the_run(
     assert bias is not None
     with torch.no_grad():
         bias.fill_(float("nan"))
-    with pytest.raises(InputError, match="step 1 .*another --out"):
+    with pytest.raises(InputError, match=r"step 1 .*another --out"):
         fit(trainer)
     assert not (run.out / STATE).exists()
 
