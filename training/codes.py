@@ -151,8 +151,11 @@ class CodedTrainer(TranslationTrainer[C]):
 
     def step(self) -> dict[str, Tensor]:
         """Learn; or, in the last steps of a recipe that asks for it, fit the style encoders."""
-        fits = self.done >= self.recipe.steps - self.recipe.codes_last
-        return self.fit_codes() if fits else self.learn()
+        if self.done >= self.recipe.steps - self.recipe.codes_last:
+            return self.fit_codes()
+        for fit in self.fits.values():
+            fit.clear()  # an ended run that goes on has those of encoders as they were
+        return self.learn()
 
     def priors(self, size: int) -> tuple["Prior", "Prior"]:
         """A prior of codes of ``size`` numbers for each kind of picture; saved and resumed."""
@@ -294,6 +297,11 @@ class CodeFit:
     def __init__(self, ridge: float = 1e-3) -> None:
         self.ridge = ridge
         self.rows: dict[str, list[Tensor]] = {"real": [], "made": [], "drawn": []}
+
+    def clear(self) -> None:
+        """Forget all that was taken in."""
+        for rows in self.rows.values():
+            rows.clear()
 
     def update(self, real: Tensor, made: Tensor, drawn: Tensor) -> None:
         """Take in features ``(B, features)`` of pictures and results, and codes ``(B, size)``."""
@@ -473,7 +481,7 @@ def guided_to_random(
     return max(found[0], resolution) / max(found[1], resolution)
 
 
-GATED = 64  # training pictures of each kind that guidance is measured on
+GATED = 64  # training pictures of each kind at most that guidance is measured on
 
 
 @torch.no_grad()
@@ -495,13 +503,15 @@ def gate(method: Coded, photos: Sequence[Tensor], recipe: CodedRecipe) -> list[M
         open_pack(folder, recipe.load_size, Run.packs).tensors(GATED)
         for folder in (recipe.domain_a, recipe.domain_b)
     )
+    count = min(len(a), len(b))
+    a, b = a[:count], b[:count]
     ways: list[tuple[Direction, list[Tensor], list[Tensor]]] = [("AtoB", a, b), ("BtoA", b, a)]
     measured = []
     for direction, before, after in ways:
         tried = [faults.fitted(photo) for photo in photos] or before[:4]
         found = faults_of_codes(method, tried, direction, encoder)
         found["guided"] = guided_to_random(method, before, after, direction, encoder)
-        data = f"{len(tried)} pictures; guidance on {GATED} training pictures of each kind"
+        data = f"{len(tried)} pictures; guidance on {count} training pictures of each kind"
         measured += faults.admitted(found, direction, data)
     return measured
 

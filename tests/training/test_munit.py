@@ -19,6 +19,7 @@ from training.codes import (
     steadiness,
 )
 from training.data import pack
+from training.loop import fit
 from training.munit import MUNITRecipe, MUNITTrainer
 from zoo import checkpoint, codes, images
 from zoo.codes import Coded
@@ -168,6 +169,16 @@ def test_bounded_generators_begin_as_they_were_saved(
     assert all(torch.equal(begun[name], value) for name, value in saved.items())
 
 
+def test_an_ended_run_that_goes_on_fits_codes_of_its_own_last_steps(
+    photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    fit(trainer(photos, paintings, tmp_path / "run", steps=3, codes_last=2))
+    longer = trainer(photos, paintings, tmp_path / "run", steps=6, codes_last=2)
+    fit(longer)
+    for fitted in longer.fits.values():
+        assert [len(rows) for rows in fitted.rows.values()] == [2, 2, 2]
+
+
 def test_spectral_generators_have_no_last_layer_to_fit(
     photos: Path, paintings: Path, tmp_path: Path
 ) -> None:
@@ -178,7 +189,7 @@ def test_spectral_generators_have_no_last_layer_to_fit(
 def test_fitted_codes_find_what_was_drawn_and_are_spread_like_it() -> None:
     torch.manual_seed(0)
     mixing, shift = torch.randn(3, 12), torch.randn(12)
-    fit = CodeFit(ridge=1e-9)
+    fitted = CodeFit(ridge=1e-9)
 
     def features(codes: Tensor) -> Tensor:
         return codes @ mixing + shift + 0.01 * torch.randn(len(codes), 12)
@@ -189,9 +200,9 @@ def test_fitted_codes_find_what_was_drawn_and_are_spread_like_it() -> None:
     real = features(given)
     for start in range(0, 900, 9):
         drawn = torch.randn(9, 3)
-        fit.update(real[start : start + 9], features(drawn), drawn)
+        fitted.update(real[start : start + 9], features(drawn), drawn)
     again = CodeFit(ridge=1e-9)
-    again.load_state_dict(fit.state_dict())
+    again.load_state_dict(fitted.state_dict())
     weight, bias = again.solved()
     codes = (real.double() @ weight.T + bias)[45:]
     torch.testing.assert_close(codes.mean(0), torch.zeros(3).double(), atol=0.2, rtol=0)
@@ -302,7 +313,8 @@ def tinted(contents: list[Tensor]) -> list[Tensor]:
 
 
 def test_weights_with_a_fault_of_codes_are_not_published(tmp_path: Path) -> None:
-    for kind, found in (("a", pictures(6, 0)), ("b", tinted(pictures(6, 1)))):
+    # One kind has more pictures than the other.
+    for kind, found in (("a", pictures(6, 0)), ("b", tinted(pictures(8, 1)))):
         (tmp_path / kind).mkdir()
         for number, picture in enumerate(found):
             images.to_pil(picture)[0].save(tmp_path / kind / f"{number}.png")
@@ -313,6 +325,7 @@ def test_weights_with_a_fault_of_codes_are_not_published(tmp_path: Path) -> None
     assert len(measured) == 10
     assert measured["Correlation of light and dark, AtoB"].value > 0.9
     assert measured["Perceptual distance among 10 codes, BtoA"].better == "higher"
+    assert all("guidance on 6 training pictures" in metric.data for metric in measured.values())
     for broken, fault in (
         (Tints(depth=1e-4), "all codes give the same"),
         (Tints(shift=6.0), "codes of pictures do worse than drawn ones"),
