@@ -71,10 +71,9 @@ def haze(tmp_path: Path) -> Path:
 
 
 def recipe_for(folder: Path, **changes: object) -> CartoonGANRecipe:
-    changes = {"style_weight": 0.0, **changes}  # pairs show what results should be
-    recipe = recipe_of(
-        "cartoongan", folder / "hazy", folder / "clear", pairs=folder / "pairs.csv", **changes
-    )
+    # Pairs show what results should be.
+    changes = {"style_weight": 0.0, "pairs": folder / "pairs.csv", **changes}
+    recipe = recipe_of("cartoongan", folder / "hazy", folder / "clear", **changes)
     assert isinstance(recipe, CartoonGANRecipe)
     return recipe
 
@@ -266,7 +265,7 @@ def test_a_run_does_not_go_on_with_another_table(haze: Path, tmp_path: Path) -> 
     run = run_in(tmp_path / "run")
     fit(trainer_of("cartoongan", recipe_for(haze, steps=1), run))
     fewer = tmp_path / "fewer.csv"
-    fewer.write_text("".join((haze / "pairs.csv").open().readlines()[:-1]))
+    fewer.write_text("".join((haze / "pairs.csv").read_text().splitlines(keepends=True)[:-1]))
     with pytest.raises(CheckpointError, match="pairs: "):
         fit(trainer_of("cartoongan", recipe_for(haze, steps=2, pairs=fewer), run))
 
