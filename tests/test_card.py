@@ -115,6 +115,8 @@ def test_a_hand_edited_card_keeps_what_is_still_right() -> None:
         "---\n[broken\n---\n",
         "---\n- a\n- list\n---\n",
         "---\nstyle_zoo: 7\n---",
+        "---\neval_results: 7\n---",
+        "---\neval_results: [7]\n---",
     ],
 )
 def test_a_foreign_card_has_no_facts(text: str) -> None:

@@ -177,7 +177,10 @@ def from_front_matter(data: CardData) -> CardFacts:
     own = data.get(_OWN_KEY)
     found: dict[str, Any] = dict(own) if isinstance(own, Mapping) else {}
     found |= {name: data.get(name) for name in ("license", "pipeline_tag")}
-    found["metrics"] = [_metric(result) for result in data.get("eval_results") or ()]
+    # Front matter with a field of this name, which only programs use, can hold anything there.
+    results = data.get("eval_results")
+    results = results if isinstance(results, list) else []
+    found["metrics"] = [_metric(result) for result in results if isinstance(result, EvalResult)]
     known: dict[str, Any] = {"license": "", "pipeline_tag": ""}
     for name, adapter in _adapters().items():
         if name in found:

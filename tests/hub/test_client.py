@@ -484,6 +484,30 @@ def test_search_finds_by_words_and_tags_with_cards(
     assert sizes["model.safetensors"] == len(WEIGHTS)
 
 
+def test_a_card_that_cannot_be_read_ends_nothing(
+    tmp_path: Path, publish: Callable[..., str], server: Serving
+) -> None:
+    """This hub gives out no such card; another one may."""
+    repo_id = publish()
+    store = server.hub.store
+    repo = store.repo("model", repo_id)
+    assert repo is not None
+    result = {"task": {"type": "t"}, "dataset": {"type": "d", "name": "d"}, "source": 5}
+    for field, value in {
+        "tags": 5,
+        "self": 1,
+        "ignore_metadata_errors": False,
+        "eval_results": 5,
+        "model-index": [{"name": "x", "results": [result]}],
+    }.items():
+        store.update_repo(repo.uid, card={"license": "mit", field: value})
+        client = HubClient(server.url, tmp_path / field)
+        found = {model.repo_id: model for model in client.search()}
+        assert found[repo_id].commit == repo.head
+        assert found[repo_id].facts.method == client.info(repo_id).facts.method == ""
+        assert client.snapshot(repo_id)[1] == repo.head
+
+
 def test_two_hubs_do_not_mix(tmp_path: Path) -> None:
     got = []
     for name in ("one", "two"):

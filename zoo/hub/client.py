@@ -34,6 +34,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import (  # type: ignore[attr-defined]  # public, but loaded lazily
     build_hf_headers,
     hf_raise_for_status,
+    paginate,
     validate_repo_id,
 )
 
@@ -166,15 +167,18 @@ class HubClient:
 
         Raises HubUnavailableError when the hub does not answer.
         """
+        wanted: dict[str, Any] = {
+            "filter": [LIBRARY, *tags],
+            "sort": "lastModified",
+            "expand": ["sha", "cardData", "tags", "lastModified", "downloads"],
+        }
+        if words:
+            wanted["search"] = words
         with self._asking(self.endpoint):
             self._reach()
-            found = self._api.list_models(
-                filter=[LIBRARY, *tags],
-                search=words or None,
-                sort="last_modified",
-                expand=["sha", "cardData", "tags", "lastModified", "downloads"],
-            )
-            return [_model(info) for info in found]
+            # The official client's own list would end at the first card that it cannot read.
+            found = paginate(f"{self.endpoint}/api/models", wanted, self._headers())
+            return [_model(_info(item)) for item in found]
 
     def info(self, repo_id: str, revision: str = "main") -> Model:
         """What the hub says of a repository, its files included.
@@ -372,19 +376,20 @@ class HubClient:
         if self.offline:
             raise _unavailable(repo_id, self.endpoint)
         with self._asking(repo_id, revision):
-            return self._api.model_info(
-                repo_id, revision=revision, files_metadata=True, timeout=TIMEOUT
-            )
+            path = f"models/{repo_id}/revision/{quote(revision, safe='')}"
+            return _info(self._get(path, {"blobs": True}))
 
     def _reach(self) -> None:
         """Ask something small with a time limit: the official client's longer calls have none."""
         if self.offline:
             raise _unavailable(self.endpoint, self.endpoint)
-        url = f"{self.endpoint}/api/models"
-        answer = get_session().get(
-            url, params={"limit": 1}, headers=self._headers(), timeout=TIMEOUT
-        )
+        self._get("models", {"limit": 1})
+
+    def _get(self, path: str, params: dict[str, Any]) -> Any:
+        url = f"{self.endpoint}/api/{path}"
+        answer = get_session().get(url, params=params, headers=self._headers(), timeout=TIMEOUT)
         hf_raise_for_status(answer)
+        return answer.json()
 
     @contextmanager
     def _asking(self, repo_id: str, revision: str = "main", needed: int = 0) -> Iterator[None]:
@@ -518,6 +523,14 @@ def _files(info: ModelInfo) -> tuple[File, ...]:
         )
         for sibling in info.siblings or ()
     )
+
+
+def _info(item: dict[str, Any]) -> ModelInfo:
+    """What a hub says of a model; a card that cannot be read counts as none."""
+    try:
+        return ModelInfo(**item)  # type: ignore[no-untyped-call]
+    except (TypeError, ValueError, AttributeError):
+        return ModelInfo(**{**item, "cardData": None})  # type: ignore[no-untyped-call]
 
 
 def _model(info: ModelInfo) -> Model:

@@ -253,6 +253,27 @@ def test_files_and_folders_do_not_collide(raw: httpx2.Client, server: Server, re
         assert answer.headers["x-error-code"] == "EntryNotFound"
 
 
+@pytest.mark.parametrize(
+    "field",
+    [
+        "tags: 5", "self: 1", "ignore_metadata_errors: false", "eval_results: 5",
+        "model-index: [{name: x, results: [{task: {type: t}, dataset: {type: d, name: d},"
+        " metrics: [], source: 5}]}]",
+    ],
+)  # fmt: skip
+def test_a_malformed_card_spoils_no_list(
+    raw: httpx2.Client, api: HfApi, server: Server, repo: str, field: str
+) -> None:
+    readme = f"---\nlicense: mit\n{field}\n---\n"
+    body = commit_lines(file_line("README.md", readme.encode()))
+    headers = bearer(server.alice)
+    assert raw.post(f"/api/models/{repo}/commit/main", content=body, headers=headers).is_success
+    (listed,) = api.list_models(search=repo, cardData=True)
+    for model in (listed, api.model_info(repo)):
+        assert model.card_data is not None
+        assert model.card_data.license == "mit"
+
+
 def test_uploads_are_what_they_say(raw: httpx2.Client, server: Server, repo: str) -> None:
     oid = hashlib.sha256(b"right").hexdigest()
     batch = {"operation": "upload", "objects": [{"oid": oid, "size": 5}]}

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import yaml
+from huggingface_hub import ModelCardData
 
 MAX_FRONT_MATTER = 256 << 10
 _FENCE = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)(?:\r?\n)?^---[ \t]*\r?$", re.S | re.M)
@@ -86,25 +87,37 @@ def tags_of(card: dict[str, Any]) -> list[str]:
     return tags
 
 
+def wrong_fields(card: dict[str, Any]) -> dict[str, str]:
+    """Return the names of a card's fields with which something is wrong, and what that is."""
+    wrong = {
+        name: f'"{name}" must be a string'
+        for name in ("library_name", "pipeline_tag")
+        if card.get(name) is not None and not isinstance(card[name], str)
+    }
+    for name in ("license", "language"):
+        value = card.get(name)
+        values = value if isinstance(value, list) else [value]
+        if any(item is not None and not isinstance(item, str) for item in values):
+            wrong[name] = f'"{name}" must be a string or a list of strings'
+    tags = card.get("tags")
+    if tags is not None and not (isinstance(tags, list) and all(isinstance(t, str) for t in tags)):
+        wrong["tags"] = '"tags" must be a list of strings'
+    for name, value in card.items():
+        # One card that the stock client cannot read ends its list of all models.
+        try:
+            ModelCardData(ignore_metadata_errors=True, **{name: value})
+        except (TypeError, ValueError, AttributeError):
+            wrong.setdefault(name, f'"{name}" cannot be read')
+    return wrong
+
+
 def check_card(readme: str) -> tuple[list[str], list[str]]:
     """Return what is wrong with a README's metadata, and what could be better."""
     try:
         card = front_matter(readme)
     except ValueError as error:
         return [str(error)], []
-    errors = [
-        f'"{name}" must be a string'
-        for name in ("library_name", "pipeline_tag")
-        if card.get(name) is not None and not isinstance(card[name], str)
-    ]
-    for name in ("license", "language"):
-        value = card.get(name)
-        values = value if isinstance(value, list) else [value]
-        if any(item is not None and not isinstance(item, str) for item in values):
-            errors.append(f'"{name}" must be a string or a list of strings')
-    tags = card.get("tags")
-    if tags is not None and not (isinstance(tags, list) and all(isinstance(t, str) for t in tags)):
-        errors.append('"tags" must be a list of strings')
+    errors = [*wrong_fields(card).values()]
     if not card:
         return errors, ["empty or missing yaml metadata in repo card"]
     return errors, []

@@ -3,7 +3,7 @@
 import logging
 from typing import TYPE_CHECKING
 
-from zoo.hub.server.formats import front_matter, tags_of
+from zoo.hub.server.formats import front_matter, tags_of, wrong_fields
 from zoo.hub.server.repository import MAIN, Repository
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def index_head(store: "Store", repository: Repository, uid: str) -> None:
         except ValueError as error:
             # Pushed with git, where nothing checks it first. The files are served all the same.
             log.warning("README.md of %s at %s: %s", uid, head, error)
+    wrong = wrong_fields(card)
     library, pipeline, sdk = (
         value if isinstance(value := card.get(name), str) else None
         for name in ("library_name", "pipeline_tag", "sdk")
@@ -32,7 +33,7 @@ def index_head(store: "Store", repository: Repository, uid: str) -> None:
     values: dict[str, object] = {
         "head": head,
         "modified": float(repository.commit(head).commit_time),
-        "card": card,
+        "card": {name: value for name, value in card.items() if name not in wrong},
         "tags": tags_of(card),
         "library": library,
         "pipeline": pipeline,
