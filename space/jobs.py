@@ -8,10 +8,10 @@ page, and the engine ends at its next step.
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from zoo import allocator
@@ -29,7 +29,7 @@ class BusyError(ZooError):
 
 
 class Lane:
-    """First come, first served, in front of the device.
+    """First come, first served, in front of the device; who still loads keeps nobody waiting.
 
     Args:
         turn: Held while the device is in use, also by others than the site.
@@ -39,22 +39,28 @@ class Lane:
     def __init__(self, turn: threading.Lock, longest: int = LONGEST_QUEUE) -> None:
         self.turn = turn
         self.longest = longest
-        self._tickets: deque[object] = deque()
+        self._ready: dict[object, bool] = {}  # by ticket, in the order they came
         self._changing = threading.Lock()
 
     def join(self) -> object:
         """Take a ticket; raises BusyError when the lane is full."""
         ticket = object()
         with self._changing:
-            if len(self._tickets) >= self.longest:
+            if len(self._ready) >= self.longest:
                 raise BusyError("Too many people are waiting at the moment. Try again later.")
-            self._tickets.append(ticket)
+            self._ready[ticket] = False
         return ticket
 
-    def ahead(self, ticket: object) -> int:
-        """How many are in front of this ticket, the one at work included."""
+    def ready(self, ticket: object) -> None:
+        """Everything is loaded: from now on those behind this ticket wait for it."""
         with self._changing:
-            return self._tickets.index(ticket)
+            self._ready[ticket] = True
+
+    def ahead(self, ticket: object) -> int:
+        """How many that came before this ticket are ready or at work."""
+        with self._changing:
+            before = takewhile(lambda other: other is not ticket, self._ready)
+            return sum(self._ready[other] for other in before)
 
     def enter(self, ticket: object) -> bool:
         """Wait one tick for the turn; True once it is this ticket's."""
@@ -68,13 +74,13 @@ class Lane:
         if entered:
             self.turn.release()
         with self._changing:
-            self._tickets.remove(ticket)
+            del self._ready[ticket]
 
     @property
     def empty(self) -> bool:
-        """Whether nobody works or waits."""
+        """Whether nobody loads, works or waits."""
         with self._changing:
-            return not self._tickets
+            return not self._ready
 
 
 @dataclass(frozen=True)
@@ -202,6 +208,7 @@ class Job:
             began = time.perf_counter()
             pipeline = self._load()
             loading = time.perf_counter() - began
+            self._lane.ready(self._ticket)
             while not self._stopped.is_set() and not (entered := self._lane.enter(self._ticket)):
                 self._tell(Waiting(max(1, self._lane.ahead(self._ticket))))
             if entered:

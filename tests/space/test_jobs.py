@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from space.jobs import BusyError, Finished, Job, Lane, Series, Stopped, Waiting, Working
+from tests.space.conftest import wait_until
 from zoo.errors import InputError
 
 
@@ -32,8 +33,14 @@ class Slow:
             self.closed.set()
 
 
-def job_of(lane: Lane, pipeline: Slow) -> Job:
-    runtime: Any = SimpleNamespace(pipeline=lambda _, report: pipeline)
+def job_of(lane: Lane, pipeline: Slow, arrived: threading.Event | None = None) -> Job:
+    """A job whose checkpoint is here, or will be once it has ``arrived``."""
+
+    def load(_: str, report: Any) -> Slow:
+        assert arrived is None or arrived.wait(20)
+        return pipeline
+
+    runtime: Any = SimpleNamespace(pipeline=load)
     return Job(lane, runtime, "zoo/slow", {})
 
 
@@ -94,6 +101,7 @@ def test_errors_reach_the_follower_and_free_the_lane(lane: Lane) -> None:
 def test_one_after_the_other_in_the_order_they_came(lane: Lane) -> None:
     order: list[str] = []
     first = job_of(lane, Slow(60))
+    wait_until(lane.turn.locked, "the first to begin")
     second = job_of(lane, Slow(5))
     third = job_of(lane, Slow(5))
     seen: dict[str, list[Any]] = {"second": [], "third": []}
@@ -116,6 +124,32 @@ def test_one_after_the_other_in_the_order_they_came(lane: Lane) -> None:
     assert Waiting(2) in seen["third"]
 
 
+def test_a_download_keeps_nobody_waiting(lane: Lane) -> None:
+    arrived = threading.Event()
+    download = job_of(lane, Slow(5), arrived)
+    *_, last = job_of(lane, Slow(5)).follow()
+    assert isinstance(last, Finished)
+    assert not lane.empty
+    arrived.set()
+    *_, last = download.follow()
+    assert isinstance(last, Finished)
+
+
+def test_who_came_first_is_next_once_its_download_has_arrived(lane: Lane) -> None:
+    arrived, pipeline = threading.Event(), Slow(5)
+    download = job_of(lane, pipeline, arrived)
+    blocker = job_of(lane, Slow(10_000))
+    wait_until(lane.turn.locked, "the second to begin")
+    for state in job_of(lane, Slow(5)).follow():
+        if state == Waiting(1):
+            arrived.set()
+        if state == Waiting(2):
+            blocker.stop()
+        if isinstance(state, Working | Finished):
+            assert pipeline.closed.is_set()
+    assert download.wait(2)
+
+
 def test_a_stopped_job_leaves_the_queue(lane: Lane) -> None:
     blocker = job_of(lane, Slow(10_000))
     waiting = job_of(lane, Slow(1))
@@ -127,9 +161,11 @@ def test_a_stopped_job_leaves_the_queue(lane: Lane) -> None:
 
 
 def test_a_full_lane_refuses(lane: Lane) -> None:
-    jobs = [job_of(lane, Slow(10_000)) for _ in range(3)]
+    arrived = threading.Event()
+    jobs = [job_of(lane, Slow(10_000), arrived) for _ in range(3)]  # those that load count
     with pytest.raises(BusyError):
         job_of(lane, Slow(1))
+    arrived.set()
     for job in jobs:
         job.stop()
     assert all(job.wait(2) for job in jobs)
