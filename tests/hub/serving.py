@@ -28,6 +28,8 @@ class Serving:
         requests: "GET /path" and the headers of every request, in their order.
         gate: While set and closed, weights stop half-way.
         cut: While set, the next answer with weights breaks after so many bytes.
+        cut_all: Whether not only the next one does.
+        ranges: Whether a part of the weights can be asked for.
     """
 
     def __init__(self, hub: Hub, url: str) -> None:
@@ -36,6 +38,8 @@ class Serving:
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.gate: threading.Event | None = None
         self.cut: int | None = None
+        self.cut_all = False
+        self.ranges = True
 
     def count(self, ending: str) -> int:
         """How many GET requests were for paths that end so."""
@@ -52,7 +56,9 @@ class Serving:
             nonlocal sent
             body = message.get("body", b"")
             if self.cut is not None and sent + len(body) > self.cut:
-                keep, self.cut = self.cut - sent, None
+                keep = self.cut - sent
+                if not self.cut_all:
+                    self.cut = None
                 await send({**message, "body": body[:keep], "more_body": True})
                 raise ConnectionAbortedError
             if self.gate and len(body) > 1 and not self.gate.is_set():
@@ -69,6 +75,8 @@ class Serving:
             await send({**message, "body": body} if body else message)
 
         weights = "/resolve/" in path and path.endswith(".safetensors")
+        if weights and not self.ranges:
+            scope = {**scope, "headers": [h for h in scope["headers"] if h[0] != b"range"]}
         try:
             await self.hub.asgi(scope, receive, passing if weights else send)
         except ConnectionAbortedError:

@@ -49,6 +49,7 @@ def open_gate(server: Serving) -> Iterator[None]:
     if server.gate:
         server.gate.set()
     server.gate = server.cut = None
+    server.cut_all, server.ranges = False, True
 
 
 @pytest.fixture
@@ -288,6 +289,28 @@ def test_a_cut_connection_is_taken_up_again(
     folder, _ = client.snapshot(repo_id)
     assert (folder / "model.safetensors").read_bytes() == WEIGHTS
     assert server.count("model.safetensors") == 2
+
+
+def test_a_download_begins_again_where_parts_are_not_sent(
+    server: Serving, client: HubClient, publish: Callable[..., str]
+) -> None:
+    repo_id = publish()
+    server.ranges = False
+    server.cut = 1_500_000
+    seen: list[Transfer] = []
+    folder, _ = client.snapshot(repo_id, report=seen.append)
+    assert (folder / "model.safetensors").read_bytes() == WEIGHTS
+    assert seen[-1].done == seen[-1].total
+
+
+def test_a_download_that_never_gets_further_is_given_up(
+    server: Serving, client: HubClient, publish: Callable[..., str]
+) -> None:
+    repo_id = publish()
+    server.ranges, server.cut_all = False, True
+    server.cut = 1_500_000
+    with pytest.raises(HubUnavailableError):
+        client.snapshot(repo_id)
 
 
 def test_a_caller_can_end_a_download_and_another_goes_on(

@@ -56,10 +56,14 @@ HUGGING_FACE = "https://huggingface.co"
 TIMEOUT = 10.0  # seconds without an answer after which a hub counts as away
 FRESH = 10.0  # seconds for which a hub is not asked again what a revision is
 AWAY = 60.0  # seconds for which a hub that did not answer is done without, where that is possible
-TRIES = 3  # in a row that bring nothing, before a download is given up
+TRIES = 3  # in a row that get no further, before a download is given up
 ROOM = 32 << 20  # bytes to leave free on the disk
 
 _NETWORK = (httpx2.TransportError, httpx2.StreamError, httpx2.InvalidURL)
+
+
+class _NoRangesError(httpx2.RemoteProtocolError):
+    """A download cannot go on where it stopped; it has to begin again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -322,15 +326,20 @@ class HubClient:
                 hasher.update(block)
             resumed = out.tell()
             counter.add(resumed)
-            tries = TRIES
+            tries, reached = TRIES, resumed
             while out.tell() < file.size:
-                before = out.tell()
                 try:
                     self._receive(url, file, out, hasher, counter)
+                except _NoRangesError:
+                    counter.add(-out.tell())
+                    out.seek(0)
+                    out.truncate()
+                    hasher, resumed = file.hasher(), 0
                 except _NETWORK as error:
-                    tries = TRIES if out.tell() > before else tries - 1
+                    tries = TRIES if out.tell() > reached else tries - 1
                     if not tries:
                         raise
+                    reached = max(reached, out.tell())
                     log.info("%s: %s; going on at byte %d", url, error, out.tell())
             out.flush()
             os.fsync(out.fileno())
@@ -349,7 +358,11 @@ class HubClient:
     def _receive(
         self, url: str, file: File, out: BinaryIO, hasher: Any, counter: Counter | None
     ) -> None:
-        """Append what one answer brings, at most up to the size of the file."""
+        """Append what one answer brings, at most up to the size of the file.
+
+        Raises _NoRangesError when the hub, or a proxy before it, sends the file from its start
+        only, and there is a part of it already.
+        """
         # "identity": a compressed answer has another length and cannot be resumed.
         headers = self._headers() | {"Accept-Encoding": "identity"}
         if out.tell():
@@ -357,7 +370,7 @@ class HubClient:
         with get_session().stream("GET", url, headers=headers, timeout=TIMEOUT) as response:
             hf_raise_for_status(response)
             if out.tell() and response.status_code != 206:
-                raise httpx2.RemoteProtocolError("a range was asked for and not sent")
+                raise _NoRangesError("a range was asked for and not sent")
             for block in response.iter_bytes():  # as they arrive
                 block = block[: file.size - out.tell()]
                 out.write(block)
