@@ -43,6 +43,14 @@ JudgeExtra = Annotated[
         "and earlier results from the pool.",
     ),
 ]
+PoolSize = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=10_000,
+        description="Earlier results that discriminators are shown again; 0 for none.",
+    ),
+]
 Exposure = Annotated[
     float,
     Field(
@@ -99,14 +107,6 @@ class AdversarialRecipe(Recipe):
             le=256,
             description="Pixels at most by which pictures are shifted before their features are "
             "judged, so that the grid of VGG-19's pools leaves no weave; crops lose as many.",
-        ),
-    ] = 0
-    pool: Annotated[
-        int,
-        Field(
-            ge=0,
-            le=10_000,
-            description="Earlier results that the discriminators are shown again; 0 for none.",
         ),
     ] = 0
 
@@ -257,10 +257,10 @@ class AdversarialTrainer(Trainer[A]):
         """By how many stops to expose each picture of this step, at most ``most``: ``(B,)``."""
         return most * (2 * self.uniform(purpose) - 1)
 
-    def pool(self, name: str) -> "ImagePool":
-        """A pool of the recipe's size; it is saved and resumed."""
+    def pool(self, name: str, size: int) -> "ImagePool":
+        """A pool of ``size`` pictures, those of all processes together; it is saved and resumed."""
         pictures = self.recipe.batch_size * self.accelerator.num_processes
-        made = ImagePool(-(-self.recipe.pool // pictures))
+        made = ImagePool(-(-size // pictures))
         self.keep(local=True, **{name: made})
         return made
 
@@ -281,8 +281,11 @@ class TranslationTrainer(AdversarialTrainer[T]):
         self.a = self.stream(recipe.domain_a, "domain_a")
         self.b = self.stream(recipe.domain_b, "domain_b")
 
-    def face(self, judge_a: nn.Module, judge_b: nn.Module) -> None:
-        """Set the method against a discriminator for each kind, with an optimiser for each side."""
+    def face(self, judge_a: nn.Module, judge_b: nn.Module, pool: int) -> None:
+        """Set the method against a discriminator for each kind, with an optimiser for each side.
+
+        Discriminators are shown up to ``pool`` earlier results of each kind again.
+        """
         recipe = self.recipe
         for judge in (judge_a, judge_b):
             initialise(judge)
@@ -292,7 +295,7 @@ class TranslationTrainer(AdversarialTrainer[T]):
         self.judge_b = self.opponent(judge_b, "judge_b")
         self.forgers = self.optimizer([self.method], "forgers", which=recipe.optimizer)
         self.judges = self.optimizer([judge_a, judge_b], "judges", rate=recipe.discriminator_rate)
-        self.pool_a, self.pool_b = self.pool("pool_a"), self.pool("pool_b")
+        self.pool_a, self.pool_b = (self.pool(name, pool) for name in ("pool_a", "pool_b"))
 
     def reals(self, extra: int) -> list[Tensor]:
         """Pictures of each kind in [-1, 1]: this step's batch, then ``extra`` further ones."""

@@ -30,6 +30,7 @@ from training.adversarial import (
     AdversarialRecipe,
     AdversarialTrainer,
     Exposure,
+    PoolSize,
     discriminator_loss,
     exposed,
     frozen,
@@ -99,14 +100,7 @@ class CartoonGANRecipe(AdversarialRecipe):
         Field(gt=0, le=1e4, description="Rate at the start of the warm-up, as a multiple of lr."),
     ] = 20.0
     cooldown: Cooldown = 100 / 220
-    pool: Annotated[
-        int,
-        Field(
-            ge=0,
-            le=10_000,
-            description="Earlier results that the discriminator is shown again; 0 for none.",
-        ),
-    ] = 50
+    pool: PoolSize = 50
     blocks: Annotated[int, Field(ge=1, le=32, description="Residual blocks.")] = 8
     convs_per_block: Annotated[
         int, Field(ge=1, le=8, description="Convolutions in a residual block.")
@@ -201,7 +195,7 @@ class CartoonGANTrainer(AdversarialTrainer[CartoonGANRecipe]):
         if recipe.adversarial_weight:
             self.judge = self.opponent(judge, "judge")
             self.judges = self.optimizer([judge], "judges", rate=recipe.discriminator_rate)
-        self.results = self.pool("results")
+        self.results = self.pool("results", recipe.pool)
         self.encoder = vgg19("caffe", device=self.device, dtype=self.encoder_dtype)
         if recipe.style_weight:
             some = [p.to(self.device) for p in self.cartoons.pack.tensors(LOOKED_AT)]

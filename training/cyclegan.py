@@ -19,6 +19,7 @@ from training import faults
 from training.adversarial import (
     Exposure,
     JudgeExtra,
+    PoolSize,
     TranslationRecipe,
     TranslationTrainer,
     begin_with_photo,
@@ -56,14 +57,7 @@ class CycleGANRecipe(TranslationRecipe):
         bool,
         Field(description="Generators add a change to the picture; for kinds that share shapes."),
     ] = False
-    pool: Annotated[
-        int,
-        Field(
-            ge=0,
-            le=10_000,
-            description="Earlier results that the discriminators are shown again; 0 for none.",
-        ),
-    ] = 50
+    pool: PoolSize = 50
     norm: Annotated[
         Norm, Field(description="Of the generators' layers; none for changes of light and colour.")
     ] = "instance"
@@ -117,7 +111,7 @@ class CycleGANTrainer(TranslationTrainer[CycleGANRecipe]):
             begin_with_photo(method.generators.values())
         self.build(method)
         self.a_to_b, self.b_to_a = (method.generators[way] for way in ("AtoB", "BtoA"))
-        self.face(*(self.judge() for _ in range(2)))
+        self.face(self.judge(), self.judge(), recipe.pool)
 
     def judge(self) -> nn.Module:
         """A fresh discriminator."""

@@ -27,6 +27,10 @@ class FastPhotoStyleRecipe(Recipe):
 
     photos: Photos
     load_size: LoadSize = 256
+    width: Annotated[
+        int,
+        Field(ge=64, le=64, description="Channels of the decoders' last stage: the encoder's."),
+    ] = 64
     feature_weight: Annotated[
         float, Field(ge=0, le=1e6, description="Weight of giving features back; pixels have 1.")
     ] = 0.01

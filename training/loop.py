@@ -134,8 +134,8 @@ class Trainer(ABC, Generic[R]):
     def build(self, method: M) -> M:
         """Put ``method`` on the device and make its averaged copy.
 
-        Raises CheckpointError when the recipe starts from a checkpoint that does not fit, InputError
-        when its crops have sides that the network would not give back.
+        Raises CheckpointError when the recipe starts from a checkpoint that does not fit, and
+        InputError when its crops have sides that the network would not give back.
         """
         side, multiple = self.recipe.size, method.multiple
         if side % multiple:
@@ -653,6 +653,9 @@ def _random_states(device: torch.device) -> dict[str, Tensor]:
 
 def _rehearse(trainer: Trainer[R]) -> None:
     """Do three steps and say what a run would take."""
+    # After any warm-up, whose steps take less.
+    before = max(getattr(trainer.recipe, name, 0) for name in ("warmup", "judge_warmup"))
+    trainer.done = before if before + 3 <= trainer.recipe.steps else 0
     _step(trainer)  # pays for what is done once
     started = time.monotonic()
     for _ in range(2):

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from training.adversarial import (
     JudgeExtra,
+    PoolSize,
     begin_with_photo,
     frozen,
     generator_loss,
@@ -46,6 +47,7 @@ class MUNITRecipe(CodedRecipe):
         int, Field(ge=1, le=32, description="Residual blocks of encoder and decoder.")
     ] = 4
     judge_extra: JudgeExtra = 0
+    pool: PoolSize = 0
     spectral_generators: Annotated[
         bool, Field(description="Bound the generators by spectral normalisation.")
     ] = False
@@ -89,7 +91,7 @@ class MUNITTrainer(CodedTrainer[MUNITRecipe]):
             begin_with_photo(method.networks.values())
         self.build(method)
         self.net_a, self.net_b = method.domain("A"), method.domain("B")
-        self.face(*(self.judge() for _ in range(2)))
+        self.face(self.judge(), self.judge(), recipe.pool)
         self.prior_a, self.prior_b = self.priors(method.code_size)
         if recipe.codes_last and recipe.spectral_generators:
             raise InputError("Codes last: not with --spectral-generators; leave one out.")

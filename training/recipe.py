@@ -111,7 +111,11 @@ class Run:
     sample_every: Annotated[int, Field(ge=1, description="Steps between sample pictures.")] = 500
     log_every: Annotated[int, Field(ge=1, description="Steps between lines of metrics.")] = 20
     dry_run: Annotated[
-        bool, Field(description="Do one step, write nothing and say what a run would take.")
+        bool,
+        Field(
+            description="Do three steps, keep nothing but decoded pictures, and say what a run "
+            "would take."
+        ),
     ] = False
     device: Annotated[
         Literal["auto", "cpu"], Field(description="auto takes a GPU where there is one.")

@@ -165,6 +165,19 @@ def test_a_dry_run_writes_nothing(
     assert "images/s" in caplog.text
 
 
+def test_a_dry_run_measures_steps_after_the_warm_up(
+    photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    run = run_in(tmp_path / "run", dry_run=True)
+    recipe = recipe_of("cartoongan", photos, paintings, warmup=100, steps=200)
+    trainer = trainer_of("cartoongan", recipe, run)
+    seen = []
+    judgement = trainer.judgement
+    trainer.judgement = lambda *given: seen.append(trainer.done) or judgement(*given)
+    fit(trainer)
+    assert seen == [100, 101, 102]
+
+
 def test_a_state_of_other_settings_is_refused_and_kept(
     photos: Path, paintings: Path, tmp_path: Path
 ) -> None:
