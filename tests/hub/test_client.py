@@ -553,7 +553,11 @@ def test_a_checkpoint_can_be_removed(client: HubClient, publish: Callable[..., s
     client.cache.remove(repo_id)
     assert client.cache.checkpoints() == []
     assert client.cache.where(repo_id, commit) == ("absent", 0.0)
-    client.snapshot(repo_id)
+    got = client.snapshot(repo_id)
+    assert client.cache.where(repo_id, commit) == ("ready", 1.0)
+    assert client.cache.verify(repo_id, commit) == []
+    offline = HubClient(client.endpoint, client.cache.folder.parent, offline=True)
+    assert offline.snapshot(repo_id) == got
 
 
 def test_the_environment_says_what_is_not_given(

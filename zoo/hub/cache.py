@@ -203,6 +203,8 @@ class Cache:
 
     def finish(self, manifest: Manifest) -> None:
         """Give a download, whole and checked now, its name."""
+        # The checkpoint may have been removed since the hub announced these files.
+        self.keep_manifest(manifest)
         part = self.home(manifest.repo_id) / ".part" / manifest.commit
         _sync(part)
         folder = self.path(manifest)
