@@ -98,6 +98,11 @@ class Loading:
 
 
 @dataclass(frozen=True)
+class Started:
+    """The work has begun; a method in one step has nothing else to tell until its end."""
+
+
+@dataclass(frozen=True)
 class Working:
     """The latest look at the work, and seconds since it began."""
 
@@ -118,7 +123,7 @@ class Stopped:
     """Somebody asked for the end."""
 
 
-State = Waiting | Loading | Working | Finished | Stopped
+State = Waiting | Loading | Started | Working | Finished | Stopped
 
 
 class _EndedError(Exception):
@@ -225,6 +230,7 @@ class Job:
                 allocator.give_back()
 
     def _run(self, pipeline: Pipeline, loading: float) -> None:
+        self._tell(Started())
         began = time.perf_counter()
         last: Progress | None = None
         if self._other_work:

@@ -13,7 +13,7 @@ from typing import Literal
 from PIL import Image
 
 from space import status
-from space.jobs import Finished, Job, State, Stopped, Working
+from space.jobs import Finished, Job, Started, State, Stopped, Working
 from space.results import Result, folder, save
 from space.site import Site
 from space.words import say, tell
@@ -267,7 +267,7 @@ def moved(cell: Cell, state: State | Failed) -> Cell:
         if row and isinstance(state, Finished):
             return replace(cell, place="done", row=replace(row, loading=state.loading))
         return replace(cell, place="working", row=row)
-    return cell
+    return replace(cell, place="working") if isinstance(state, Started) else cell
 
 
 def export(bench: Bench, board: Sequence[Cell]) -> dict[str, str]:

@@ -5,7 +5,7 @@ import logging
 import uuid
 from typing import Any
 
-from space.jobs import Loading, State, Waiting, Working
+from space.jobs import Loading, Started, State, Waiting, Working
 from space.words import say, tell
 from zoo.hub.cache import Transfer
 from zoo.pipeline import Progress
@@ -25,6 +25,8 @@ def doing(language: str, state: State, checkpoint: str) -> str:
         case Loading(Transfer() as transfer):
             words = "First use: downloading {checkpoint} — {done} of {total} MB"
             return arriving(language, transfer, words)
+        case Started():
+            return bar(painting(language, checkpoint))
         case Working(progress, seconds):
             words = say(
                 language, "Step {number} of {total}", number=progress.number, total=progress.total
@@ -34,6 +36,11 @@ def doing(language: str, state: State, checkpoint: str) -> str:
                 words += " · " + say(language, "about {seconds} s left", seconds=round(left))
             return bar(words, progress.number / max(progress.total, 1))
     return ""
+
+
+def painting(language: str, checkpoint: str) -> str:
+    """What is told of work that has begun."""
+    return say(language, "Painting with {checkpoint}", checkpoint=short(checkpoint))
 
 
 def arriving(

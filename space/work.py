@@ -11,7 +11,7 @@ from space import parts, status
 from space.choice import Choice, Look
 from space.controls import GLUE
 from space.inputs import Inputs
-from space.jobs import Finished, Job, Loading, Series, Stopped, Working
+from space.jobs import Finished, Job, Loading, Series, Started, Stopped, Working
 from space.results import Result, save, together
 from space.site import Site, Updates
 from space.stage import Stage
@@ -215,7 +215,8 @@ class Work:
                 yield updates, last
                 continue
             words = status.doing(language, state, looks[number].repo_id)
-            if isinstance(state, Working) or (isinstance(state, Loading) and not state.transfer):
+            loads = isinstance(state, Loading) and not state.transfer
+            if loads or isinstance(state, Started | Working):
                 said = "Style {number} of {total}: {name}"
                 said = say(language, said, number=number + 1, name=looks[number].name, **counts)
                 words = status.bar(said, number / len(looks))

@@ -18,7 +18,7 @@ import gradio as gr
 from space import parts, photo, status
 from space.components import CheckboxGroup, Dropdown, within_address
 from space.controls import GLUE, entry
-from space.jobs import Loading, State, Stopped, Waiting, Working
+from space.jobs import Loading, Started, State, Stopped, Waiting, Working
 from space.links import settings_from
 from space.race import (
     MOST,
@@ -384,6 +384,8 @@ def doing(language: str, number: int, total: int, one: Contestant, state: State 
         if look.total > 1:
             words = say(language, "Step {number} of {total}", number=look.number, total=look.total)
             return status.bar(f"{head} · {words}", look.number / look.total)
+    if isinstance(state, Started):
+        return status.bar(f"{head} · {status.painting(language, one.repo_id)}")
     if isinstance(state, Waiting) or (isinstance(state, Loading) and state.transfer):
         return status.doing(language, state, one.repo_id)
     return status.bar(head)

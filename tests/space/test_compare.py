@@ -17,8 +17,9 @@ from space.app import build_app, share
 from space.custom import compare
 from space.custom.compare import CompareTab
 from space.hub import Shelf
+from space.jobs import Started, Waiting
 from space.pictures import EXAMPLES
-from space.race import USUAL, Board, called, contestants, titles, usual
+from space.race import USUAL, Board, Cell, called, contestants, moved, titles, usual
 from space.site import Site
 from tests import planted
 from tests.space.conftest import Visit, only, serving, wait_until
@@ -134,6 +135,13 @@ def test_the_table_has_every_number_and_empty_ones_have_none(tab: CompareTab, ph
     assert float(style[1][0]) > 0
     assert "This photo is not to my taste." in lines[2]
     assert "VGG-19 relu4_2" in table
+
+
+def test_whoever_works_is_told_before_anything_is_seen_of_it(site: Site) -> None:
+    one = contestants(site)[0]
+    assert "2 of 3: Quick · Painting with quick<" in compare.doing("en", 1, 3, one, Started())
+    assert moved(Cell(one), Started()).place == "working"
+    assert moved(Cell(one), Waiting(1)).place == "waiting"
 
 
 def test_stop_keeps_what_is_done(tab: CompareTab, photo: Path) -> None:

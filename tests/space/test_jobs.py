@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from space.jobs import BusyError, Finished, Job, Lane, Series, Stopped, Waiting, Working
+from space import status
+from space.jobs import BusyError, Finished, Job, Lane, Series, Started, Stopped, Waiting, Working
 from tests.space.conftest import wait_until
 from zoo.errors import InputError
 
@@ -63,6 +64,31 @@ def test_a_job_works_and_finishes(lane: Lane) -> None:
     assert last.progress.number == 40
     assert any(isinstance(state, Working) for state in way)
     assert free(lane)
+
+
+class Held(Slow):
+    """One whose first step lasts as long as a test needs it to."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.enough = threading.Event()
+
+    def stream(self, **_: Any) -> Iterator[Any]:
+        assert self.enough.wait(20)
+        yield from super().stream()
+
+
+def test_work_is_told_from_its_beginning(lane: Lane) -> None:
+    blocker, pipeline = job_of(lane, Slow(10_000)), Held()
+    wait_until(lane.turn.locked, "the other to begin")
+    told = ""
+    for state in job_of(lane, pipeline).follow():
+        if state == Waiting(1):
+            blocker.stop()
+        if isinstance(state, Started):
+            told = status.doing("en", state, "zoo/held")
+            pipeline.enough.set()
+    assert "<span>Painting with held</span>" in told
 
 
 def test_stop_is_told_at_once_and_ends_the_engine_at_its_next_step(lane: Lane) -> None:
