@@ -414,6 +414,33 @@ def test_a_full_disk_is_seen_before_the_download(
     client.snapshot(repo_id)
 
 
+def test_what_is_here_of_a_download_needs_no_room(
+    server: Serving,
+    client: HubClient,
+    publish: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    repo_id = publish()
+    server.gate = threading.Event()
+
+    def stop(transfer: Transfer) -> None:
+        if transfer.done > 100_000:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        client.snapshot(repo_id, report=stop)
+    server.gate.set()
+    here = sum(p.stat().st_size for p in client.cache.folder.glob("*/.part/**/*") if p.is_file())
+    total = sum(file.size for file in client.info(repo_id).files if file.path[0] != ".")
+    free = client_module.ROOM + total - here
+    real = shutil.disk_usage
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: real(path)._replace(free=free - 1))
+    with pytest.raises(DiskFullError):
+        client.snapshot(repo_id)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: real(path)._replace(free=free))
+    client.snapshot(repo_id)
+
+
 def test_a_disk_that_fills_up_on_the_way_is_told_too(
     client: HubClient, publish: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,7 +41,7 @@ from huggingface_hub.utils import (  # type: ignore[attr-defined]  # public, but
 from zoo import errors
 from zoo.card import LIBRARY, CardFacts, from_front_matter
 from zoo.errors import CheckpointError, DiskFullError, HubUnavailableError, InputError, ZooError
-from zoo.hub.cache import BLOCK, COMMIT, Cache, Counter, File, Manifest, Report
+from zoo.hub.cache import BLOCK, COMMIT, Cache, Counter, File, Manifest, Report, file_size
 
 log = logging.getLogger(__name__)
 
@@ -300,7 +300,8 @@ class HubClient:
         """Bring a checkpoint here; the caller holds its lock."""
         name = manifest.repo_id
         part, missing = self.cache.begin(manifest)
-        needed = sum(file.size for file in missing)
+        absent = sum(file.size for file in missing)
+        needed = absent - sum(file_size(part / file.path) for file in missing)
         free = shutil.disk_usage(part).free
         if needed and free < needed + ROOM:
             raise _disk_full(name, needed, free)
@@ -308,7 +309,7 @@ class HubClient:
             raise _unavailable(name, self.endpoint)
         with (
             self._asking(name, manifest.commit, needed),
-            self.cache.counting(manifest, manifest.size - needed, report) as counter,
+            self.cache.counting(manifest, manifest.size - absent, report) as counter,
         ):
             for file in missing:
                 self._fetch(manifest, file, part / file.path, counter)
