@@ -1,10 +1,14 @@
 """What the stock client does with repositories, their history, discussions and spaces."""
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
+from dulwich.repo import Repo as GitRepo
 from huggingface_hub import CommitOperationAdd, HfApi, SpaceHardware, hf_hub_download
 from huggingface_hub.errors import (
     BadRequestError,
@@ -390,6 +394,46 @@ def test_duplicate(api: HfApi, new_repo: NewRepo) -> None:
     copy = api.duplicate_repo(repo, f"{repo}-copy").repo_id
     assert Path(hf_hub_download(copy, "w.bin", revision="v1")).read_bytes() == b"w" * 99
     assert api.model_info(copy).sha == api.model_info(repo).sha
+
+
+def test_a_duplicate_that_fails_leaves_nothing(
+    api: HfApi,
+    raw: httpx2.Client,
+    server: Server,
+    new_repo: NewRepo,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    repo = new_repo()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GitRepo, "fetch", full)
+        body, headers = {"repository": f"{repo}-copy"}, bearer(server.alice)
+        answer = raw.post(f"/api/models/{repo}/duplicate", json=body, headers=headers)
+        assert answer.status_code == 507
+    assert not api.repo_exists(f"{repo}-copy")
+    assert api.duplicate_repo(repo, f"{repo}-copy").repo_id == f"{repo}-copy"
+
+
+def test_a_commit_during_a_duplicate_is_not_in_it(
+    api: HfApi, new_repo: NewRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = new_repo()
+    before = api.model_info(repo).sha
+    fetch = GitRepo.fetch
+
+    def overtaken(source: GitRepo, target: GitRepo, **options: Any) -> object:
+        try:
+            return fetch(source, target, **options)
+        finally:
+            api.upload_file(path_or_fileobj=b"1", path_in_repo="late", repo_id=repo)
+
+    monkeypatch.setattr(GitRepo, "fetch", overtaken)
+    copy = api.duplicate_repo(repo, f"{repo}-copy").repo_id
+    assert api.model_info(copy).sha == before
+    assert api.list_repo_files(copy) == [".gitattributes"]
 
 
 def test_space(api: HfApi, stranger: HfApi, new_repo: NewRepo) -> None:

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dulwich.objects import ObjectID
-from dulwich.refs import Ref
 from starlette.responses import Response
 
 from zoo.hub.server.access import (
@@ -18,7 +16,7 @@ from zoo.hub.server.access import (
     writing_caller,
 )
 from zoo.hub.server.attributes import DEFAULT_ATTRIBUTES
-from zoo.hub.server.errors import BadRequestError, ConflictError, HubError
+from zoo.hub.server.errors import BadRequestError, ConflictError
 from zoo.hub.server.indexing import index_head
 from zoo.hub.server.names import KINDS, check_repo_name
 from zoo.hub.server.repository import MAIN, Signature
@@ -197,10 +195,6 @@ def settings(call: Call) -> Response:
     return answer({"private": private, "gated": gated})
 
 
-def _wanted(refs: Mapping[Ref, ObjectID], depth: int | None = None) -> list[ObjectID]:
-    return [sha for ref, sha in refs.items() if ref.startswith(_COPIED)]
-
-
 @routes.post(API + "/duplicate")
 def duplicate(call: Call) -> Response:
     """Copy a repository with its history; large files are shared, not copied."""
@@ -222,17 +216,18 @@ def duplicate(call: Call) -> Response:
     hub = call.hub
     try:
         with hub.repositories.open(source.uid) as old, hub.repositories.writing(repo.uid) as new:
-            old.git.fetch(new.git, determine_wants=_wanted)
-            for ref, sha in old.git.get_refs().items():
-                if ref.startswith(_COPIED):
-                    new.move(ref, new.ref(ref), sha.decode())
+            # Read once: whoever commits meanwhile moves a ref to what is not fetched.
+            refs = {r: sha for r, sha in old.git.get_refs().items() if r.startswith(_COPIED)}
+            old.git.fetch(new.git, determine_wants=lambda _refs, _depth: [*refs.values()])
+            for ref, sha in refs.items():
+                new.move(ref, new.ref(ref), sha.decode())
             hub.store.run(
                 "INSERT INTO lfs_links SELECT ?, oid, size, created FROM lfs_links WHERE uid = ?",
                 *(repo.uid, source.uid),
             )
             index_head(hub.store, new, repo.uid)
             assert new.ref(MAIN)  # noqa: S101 - every repository has one
-    except HubError:
+    except BaseException:  # also of a full disk: half a copy would keep the name
         hub.store.run("DELETE FROM repos WHERE uid = ?", repo.uid)
         remove_git(hub, repo.uid)
         raise
