@@ -9,7 +9,13 @@ from typing import Any
 import httpx2
 import pytest
 from dulwich.repo import Repo as GitRepo
-from huggingface_hub import CommitOperationAdd, HfApi, SpaceHardware, hf_hub_download
+from huggingface_hub import (
+    CommitOperationAdd,
+    CommitOperationDelete,
+    HfApi,
+    SpaceHardware,
+    hf_hub_download,
+)
 from huggingface_hub.errors import (
     BadRequestError,
     GatedRepoError,
@@ -326,6 +332,19 @@ def test_pull_request_to_a_history_that_was_squashed(api: HfApi, new_repo: NewRe
     with pytest.raises(HfHubHTTPError) as refused:
         api.merge_pull_request(repo, 2)
     assert status(refused) == 409
+
+
+def test_pull_request_that_makes_a_folder_a_file(api: HfApi, new_repo: NewRepo) -> None:
+    repo = new_repo()
+    api.upload_file(path_or_fileobj=b"{}", path_in_repo="model/config.json", repo_id=repo)
+    api.create_commit(
+        repo,
+        [CommitOperationDelete("model/"), CommitOperationAdd("model", b"a file")],
+        commit_message="One file will do",
+        create_pr=True,
+    )
+    api.merge_pull_request(repo, 1)
+    assert Path(hf_hub_download(repo, "model")).read_bytes() == b"a file"
 
 
 def test_folder_as_pull_request_by_a_stranger(

@@ -246,6 +246,14 @@ def test_files_and_folders_do_not_collide(raw: httpx2.Client, server: Server, re
     gone = {"key": "deletedFolder", "value": {"path": "d/"}}
     body = commit_lines(file_line("d"), gone)
     assert raw.post(url, content=body, headers=headers).status_code == 200
+    # So it may where the files in it are named.
+    lines = [file_line("e/f/a"), file_line("e/b")]
+    assert raw.post(url, content=commit_lines(*lines), headers=headers).status_code == 200
+    lines = [{"key": "deletedFile", "value": {"path": "e/f/a"}}, file_line("e")]
+    assert raw.post(url, content=commit_lines(*lines), headers=headers).status_code == 422
+    lines.append({"key": "deletedFile", "value": {"path": "e/b"}})
+    assert raw.post(url, content=commit_lines(*lines), headers=headers).status_code == 200
+    assert raw.get(f"/{repo}/resolve/main/e").content == b"x"
     for operation in ("deletedFile", "deletedFolder"):
         line = {"key": operation, "value": {"path": "not/there"}}
         answer = raw.post(url, content=commit_lines(line), headers=headers)

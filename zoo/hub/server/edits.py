@@ -37,8 +37,10 @@ class Edits:
                 step = folder.children[part.encode()] = _Folder(Tree())
             folder = step
         name = parts[-1].encode()
-        if name in folder.children or (name in folder.tree and S_ISDIR(folder.tree[name][0] or 0)):
+        here = folder.child(parts[-1], self._repository)
+        if here is not None and not here.is_empty():
             raise UnprocessableError("“{path}” is a folder.", path="/".join(parts))
+        folder.children.pop(name, None)
         folder.tree[name] = (mode, sha)
 
     def remove(self, parts: Sequence[str], *, folder_only: bool = False) -> None:
@@ -86,6 +88,12 @@ class _Folder:
             return None
         self.children[name] = _Folder(repository.tree(self.tree[name][1]))
         return self.children[name]
+
+    def is_empty(self) -> bool:
+        """Say whether no file is left in it."""
+        return all(name in self.children for name in self.tree) and all(
+            child.is_empty() for child in self.children.values()
+        )
 
 
 def _collect(folder: _Folder, trees: list[Tree]) -> None:
