@@ -230,6 +230,9 @@ def l1(found: Tensor, wanted: Tensor) -> Tensor:
 class Prior(nn.Module):
     """Keeps the codes of pictures distributed like those that are drawn.
 
+    Differs from the paper, unless --prior-weight is 0: MUNIT's has nothing that keeps codes of
+    pictures like drawn ones, and DRIT's compares every code with those by itself.
+
     A normal distribution N(m, Σ) with the moments of the latest codes stands for where codes are.
     Its divergence KL(N(m, Σ) ‖ N(0, I)) is the mean over codes z of
 
@@ -353,7 +356,8 @@ def mode_seeking(
 ) -> Tensor:
     """How little two results of one content differ for how much their codes do.
 
-    Mao et al. (arXiv:1903.05628): minimised, it keeps a generator from ignoring the code.
+    Differs from the paper, where the recipe asks for it: minimised, this keeps a generator from
+    ignoring the code (Mao et al., arXiv:1903.05628).
 
     Args:
         first: Results ``(B, 3, H, W)`` of the first codes.

@@ -98,8 +98,7 @@ class DCGANTrainer(AdversarialTrainer[DCGANRecipe]):
     Differs from the paper: unless told otherwise the discriminator is bounded by spectral
     normalisation (arXiv:1802.05957) in place of batch normalisation and told the deviation of the
     batch, plays for the hinge, and sees augmented pictures only (arXiv:2006.10738), without which
-    it knows a few thousand pictures by heart; and the weights that are kept are averages over the
-    steps.
+    it knows a few thousand pictures by heart.
     """
 
     columns: ClassVar[int] = 8

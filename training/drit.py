@@ -58,6 +58,7 @@ class DRITRecipe(CodedRecipe):
     objective: Annotated[
         Objective, Field(description="What the sides play for: least squares, hinge or entropy.")
     ] = "bce"
+    # Differs from the paper, unless told otherwise: discriminators are bounded (arXiv:1802.05957).
     spectral: Annotated[
         bool, Field(description="Bound the discriminators by spectral normalisation.")
     ] = True

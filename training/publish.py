@@ -15,8 +15,8 @@ import logging
 import re
 import shutil
 import subprocess
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, replace
 from html import escape
 from importlib import import_module
 from pathlib import Path
@@ -108,13 +108,16 @@ def publish(
     if facts["step"] < whole:
         share = f"A short schedule: {facts['step']} steps of {recipe['batch_size']} pictures"
         limits = (f"{share}, where the full recipe makes {whole}.", *limits)
-    if recipe.get("start_from"):
+    if recipe.get("start_from") or recipe.get("add_to"):
         limits = (
             "Training started from the weights of an earlier run, which the steps and the time "
             "given here leave out; the command alone does not make the same weights.",
             *limits,
         )
     numbers = {key: value for key, value in recipe.items() if key not in paths}
+    if recipe.get("add_to"):  # whose network it is, whatever the flags say
+        network = asdict(method.config)
+        numbers |= {key: network[key] for key in numbers.keys() & network.keys()}
     if "precision" in facts:  # what it was computed in, which the processor may have changed
         numbers["precision"] = facts["precision"]
     made = CardFacts(
@@ -133,7 +136,7 @@ def publish(
             "seconds": float(facts["seconds"]),
             "metrics": tuple(metrics),
             "limits": tuple(limits),
-            "departures": tuple(departures([type(method), *recipe_in(trainer).__mro__])),
+            "departures": departures(type(method), recipe_in(trainer)),
         }
     )
     lines = [json.loads(line) for line in (run / METRICS).read_text().splitlines()]
@@ -151,7 +154,8 @@ def renew(
 ) -> CardFacts:
     """Write the checkpoint in ``folder`` to ``out`` with figures and samples made anew.
 
-    Weights, curves and what the card says of the training stay as they are.
+    Weights, curves and what the card says of its training stay as they are; what its method and
+    recipe differ in from the paper is told in the words of today.
 
     Args:
         folder: A published checkpoint; its run is not needed.
@@ -182,7 +186,9 @@ def renew(
     known = kind.__dataclass_fields__  # of an older version there may be more
     told = {name: value for name, value in facts.recipe.items() if name in known}
     made = replace(
-        facts, metrics=(*metrics, *checked(method, kind(**told | dict(places)), shown, None))
+        facts,
+        metrics=(*metrics, *checked(method, kind(**told | dict(places)), shown, None)),
+        departures=departures(type(method), kind),
     )
     return lay_out(out, method, made, shown, files)
 
@@ -243,10 +249,13 @@ def places(kind: type[Recipe]) -> set[str]:
     return {name for name, hint in hints.items() if hint in (Path, Path | None)}
 
 
-def departures(kinds: Iterable[type]) -> list[str]:
-    """What comments and docstrings mark with "Differs from …" in the modules of ``kinds``."""
+def departures(method: type[Method], recipe: type[Recipe]) -> tuple[str, ...]:
+    """What comments and docstrings mark with "Differs from …" in the modules of both.
+
+    Those of the recipes that ``recipe`` builds on are looked through as well.
+    """
     found = []
-    modules = dict.fromkeys(map(inspect.getmodule, kinds))
+    modules = dict.fromkeys(map(inspect.getmodule, [method, *recipe.__mro__]))
     for module in modules:
         ours = module and module.__name__.startswith(("zoo.", "training."))
         lines = inspect.getsource(module).splitlines() if module and ours else []
@@ -262,7 +271,7 @@ def departures(kinds: Iterable[type]) -> list[str]:
                 words.append(text.lstrip("# "))
             sentence = " ".join(words)
             found.append(sentence.removesuffix('"""').strip())
-    return list(dict.fromkeys(found))
+    return tuple(dict.fromkeys(found))
 
 
 def typed(recipe: Mapping[str, Any], paths: Collection[str]) -> dict[str, Any]:

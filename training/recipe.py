@@ -64,6 +64,8 @@ class Recipe:
     clip: Annotated[
         float, Field(ge=0, description="Largest norm of the gradient; 0 does not clip.")
     ] = 0.0
+    # Differs from the paper, unless --average is 0: what is kept are averages of the weights over
+    # the latest steps.
     average: Annotated[
         float,
         Field(ge=0, lt=1, description="Decay of the averaged weights, which are what is saved."),

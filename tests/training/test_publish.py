@@ -9,9 +9,10 @@ from click.testing import CliRunner
 from PIL import Image
 
 from tests.training.toys import recipe_of, run_in, trainer_of
-from training import dcgan, halves
+from training import dcgan, halves, munit
 from training.loop import fit
-from training.publish import curves, departures, main, publish
+from training.publish import curves, departures, main, publish, recipe_in
+from training.recipe import Recipe
 from training.sheet import WIDEST, Sheet, both_ways
 from zoo import card, checkpoint
 from zoo.card import Metric
@@ -20,6 +21,8 @@ from zoo.methods import METHODS
 from zoo.methods.adain import AdaIN
 from zoo.methods.cyclegan import CycleGAN, CycleGANConfig
 from zoo.methods.dcgan import DCGAN, DCGANConfig
+from zoo.methods.fast_photo_style import FastPhotoStyle
+from zoo.methods.many_styles import ManyStyles
 from zoo.pipeline import Pipeline
 
 
@@ -168,14 +171,26 @@ def test_curves_are_a_picture_of_all_losses() -> None:
 
 
 def test_departures_are_read_from_the_code() -> None:
-    from zoo.methods.adain import AdaIN
-    from zoo.methods.fast_photo_style import FastPhotoStyle
-
-    found = departures([AdaIN, FastPhotoStyle, dict])
-    assert found[0].endswith("and not a copy of it.")
-    starts = [words[:60] for words in found[1:]]
-    assert "Differs from the published code: there is no identity" in " ".join(starts)
+    found = departures(FastPhotoStyle, recipe_in(munit))
+    starts = " ".join(words[:60] for words in found)
+    assert "Differs from the published code: there is no identity" in starts
+    assert "Differs from the paper, unless --average is 0: what" in starts  # by any recipe
+    assert "Differs from the paper: both sides of a step see the same" in starts
     assert all(words.startswith("Differs from the p") for words in found)
+    assert departures(AdaIN, Recipe)[0].endswith("and not a copy of it.")
+
+
+def test_a_network_that_learned_more_styles_tells_so(
+    photos: Path, paintings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(METHODS, "many_styles", ManyStyles)
+    first, more = run_in(tmp_path / "first"), run_in(tmp_path / "more")
+    fit(trainer_of("many_styles", recipe_of("many_styles", photos, paintings, steps=1), first))
+    added = {"add_to": first.out / "checkpoint", "width": 6, "steps": 1}
+    fit(trainer_of("many_styles", recipe_of("many_styles", photos, paintings, **added), more))
+    facts = publish(more.out, tmp_path / "published", "zoo/toy")
+    assert facts.recipe["width"] == facts.config["width"] == 4
+    assert any("the command alone does not make the same" in limit for limit in facts.limits)
 
 
 def test_unrounded_weights_are_those_that_round_to_what_ships() -> None:
