@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zoo.errors import ZooError
+from zoo.errors import InputError, ZooError
 
 if TYPE_CHECKING:
     from zoo.hub.server.objects import ObjectStore
@@ -107,6 +107,15 @@ def _objects(bucket: str | None) -> "ObjectStore | None":
     return BucketStore(bucket)
 
 
+def _existing(data: Path) -> Path:
+    """Return the folder of a hub; raises InputError where none is, as after a slip in its name."""
+    if not (data / "hub.sqlite").is_file():
+        raise InputError(
+            "There is no hub in “{name}”. Name its folder with --data.", name=str(data)
+        )
+    return data
+
+
 @click.group()
 def token() -> None:
     """Create, list and revoke tokens."""
@@ -142,7 +151,7 @@ def token_list(data: Path) -> None:
     from zoo.hub.server.formats import timestamp
     from zoo.hub.server.store import Store
 
-    store = Store(data / "hub.sqlite")
+    store = Store(_existing(data) / "hub.sqlite")
     for row in store.rows("SELECT * FROM tokens ORDER BY user, created"):
         day = timestamp(row["created"])[:10]
         click.echo(f"{row['hash'][:12]}  {row['user']}  {row['role']}  {row['name']}  {day}")
@@ -157,7 +166,7 @@ def token_revoke(data: Path, which: str) -> None:
     from zoo.hub.server.errors import NotFoundError
     from zoo.hub.server.store import Store, token_hash
 
-    store = Store(data / "hub.sqlite")
+    store = Store(_existing(data) / "hub.sqlite")
     sql = (
         "DELETE FROM tokens WHERE hash = ? OR (length(?) >= 12 AND substr(hash, 1, length(?)) = ?)"
     )
@@ -197,7 +206,7 @@ def gc(data: Path, bucket: str | None) -> None:
     from zoo.hub.server import Hub
     from zoo.hub.server.collecting import collect
 
-    hub = Hub(data, objects=_objects(bucket))
+    hub = Hub(_existing(data), objects=_objects(bucket))
     done = collect(hub)
     hub.close()
     click.echo(f"Removed {done.objects} objects ({done.bytes} bytes), {done.folders} folders.")
@@ -212,7 +221,7 @@ def fsck(data: Path, bucket: str | None, quick: bool) -> None:
     from zoo.hub.server.checking import check
 
     count = 0
-    for problem in check(data, hashes=not quick, objects=_objects(bucket)):
+    for problem in check(_existing(data), hashes=not quick, objects=_objects(bucket)):
         click.echo(problem)
         count += 1
     click.echo(f"{count} problems." if count else "Everything is there and intact.")

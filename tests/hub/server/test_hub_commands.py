@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from huggingface_hub import HfApi
 
 from tests.hub.server.running import Server, bearer, process, serve
-from zoo.errors import ZooError
+from zoo.errors import InputError, ZooError
 from zoo.hub.cli import main
 from zoo.hub.server import Hub
 from zoo.hub.server.collecting import collect
@@ -58,6 +58,13 @@ def test_tokens_and_users(tmp_path: Path) -> None:
         with pytest.raises(ZooError):
             invoke("token", *wrong, *data)
     hub.close()
+
+
+@pytest.mark.parametrize("words", [["fsck"], ["gc"], ["token", "list"], ["token", "revoke", "x"]])
+def test_a_slip_in_the_name_of_the_folder_is_said(words: list[str], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no hub in .*slip.*--data"):
+        invoke(*words, "--data", str(tmp_path / "slip"))
+    assert not list(tmp_path.iterdir())
 
 
 def test_serve_answers_within_two_seconds_without_torch(tmp_path: Path) -> None:
