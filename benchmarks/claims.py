@@ -143,7 +143,7 @@ def five(measured: Measured, painted: Found) -> Iterator[Claim]:
         step = measured.training.get(title, {})
         if "ours_mb" in step:
             words = f"a training step, {step['size']} px, batch {step['batch']}"
-            found.append(Found(words, step["ours_mb"] * 2**20, "bytes"))
+            found.append(Found(words, step["ours_mb"] * 10**6, "bytes"))
         yield Claim("000", method, "memory", memory, found)
         if card:
             names = ("KID", "Style loss, share of the photo's", "Content error, relative")

@@ -23,7 +23,7 @@ from zoo.methods.style_swap import StyleSwap
 from zoo.nn.vgg import vgg19
 from zoo.pipeline import Pipeline
 
-MB = 2**20
+MB = 10**6
 
 
 def picture(path: str, side: int) -> Image.Image:

@@ -40,7 +40,7 @@ from training.munit import MUNITRecipe, MUNITTrainer
 from training.recipe import Recipe, Run
 from zoo.memory import growth
 
-MB = 2**20
+MB = 10**6
 
 
 def make_pictures(folder: Path, count: int) -> None:
