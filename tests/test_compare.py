@@ -308,6 +308,21 @@ def test_the_command_writes_tables_and_pictures(tmp_path: Path) -> None:
         assert images.open_picture(made).image.size == (64, 58)
 
 
+def test_pictures_with_long_names_have_results_of_their_own(tmp_path: Path) -> None:
+    contents = [tmp_path / f"{'風' * 80}-{number}.png" for number in range(2)]
+    style = tmp_path / f"{'s' * 250}.png"
+    for seed, path in enumerate([*contents, style]):
+        photo(*SIZE, seed=seed).save(path)
+    done = zoo(
+        "compare", "--content", contents[0], "--content", contents[1], "--style", style,
+        "--methods", "adain", "--size", "64", "--runs", "0", "--no-memory", "--device", "cpu",
+        "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    made = [path.name for path in (tmp_path / "out").glob("風*_s*_adain_*.png")]
+    assert len(made) == 2
+
+
 def test_a_wrong_method_ends_the_command_before_it_begins(tmp_path: Path) -> None:
     photo(*SIZE).save(tmp_path / "p.png")
     done = zoo(

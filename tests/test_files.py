@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from zoo import files
-from zoo.files import replace_folder, staged
+from zoo.files import replace_folder, staged, write_atomic
 
 
 def make(folder: Path, words: str) -> Path:
@@ -18,6 +18,13 @@ def make(folder: Path, words: str) -> Path:
 
 def read(folder: Path) -> set[str]:
     return {path.read_text() for path in folder.iterdir()}
+
+
+def test_a_name_may_be_as_long_as_the_system_takes(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 251 + ".png")
+    write_atomic(path, b"picture")
+    assert path.read_bytes() == b"picture"
+    assert [*tmp_path.iterdir()] == [path]
 
 
 @pytest.mark.parametrize("in_one_step", [True, False])

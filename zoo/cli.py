@@ -1,6 +1,8 @@
 """The commands ``list``, ``info``, ``run``, ``compare`` and ``convert``."""
 
+import hashlib
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable
@@ -15,6 +17,8 @@ from zoo.form import Field
 
 if TYPE_CHECKING:  # brings torch along
     from zoo.compare import Row
+
+_NAME_BYTES = 240  # of the files that compare writes, without their ending
 
 
 @click.command("list")
@@ -173,7 +177,7 @@ def compare(
         row = entry.row
         parts = [row.content, row.style, row.checkpoint.removeprefix("zoo/").replace("/", "-")]
         parts.append(re.sub(r"\W+", "-", row.painting).strip("-").lower())
-        name = "_".join(part for part in parts if part)
+        name = _joined([part for part in parts if part])
         click.echo(f"{name}: {row.error or f'{row.seconds:.2f} s'}", err=True)
         if progress:
             write_atomic(out / f"{name}.png", progress.png())
@@ -187,6 +191,17 @@ def compare(
     _print_rows(ranked(rows))
     if all(row.error for row in rows):
         raise InputError("No method had a result.")
+
+
+def _joined(parts: list[str]) -> str:
+    """A file's name of several; what is long is cut, as file systems take 255 bytes."""
+    name = "_".join(parts)
+    if len(os.fsencode(name)) <= _NAME_BYTES:
+        return name
+    # Names may differ only in what is cut off.
+    mark = hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
+    size = _NAME_BYTES // len(parts) - len(mark)
+    return "_".join([*(os.fsencode(part)[:size].decode(errors="ignore") for part in parts), mark])
 
 
 def _named(paths: Iterable[str]) -> dict[str, str]:

@@ -16,7 +16,8 @@ def write_atomic(path: Path, data: bytes) -> None:
 
     Raises OSError when it cannot be written; what was at ``path`` is then still there.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    # Without the file's own name in it, which may be as long as a name can be.
+    handle, name = tempfile.mkstemp(prefix=".partial-", dir=path.parent)
     partial = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
