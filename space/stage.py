@@ -112,8 +112,9 @@ class Stage:
     def place(
         self, *, preview: Any = None, compare: Any = None, many: Result | None = None
     ) -> Updates:
-        """Exactly what is given stands in the place of the result."""
+        """Exactly what is given stands in the place of the result; nothing can be done with it."""
         updates: Updates = {
+            self.actions: gr.Row(visible=False),  # they would act on what stood there before
             self.empty: gr.HTML(visible=False),
             self.preview: gr.Image(visible=False),
             self.slider: gr.ImageSlider(visible=False),
@@ -130,6 +131,12 @@ class Stage:
             columns = 4 if many.names else 3
             updates[self.many] = gr.Gallery(pictures, visible=True, columns=columns)
         return updates
+
+    def again(self, earlier: Sequence[Result]) -> Updates:
+        """What stood here before the previews of a run that failed: the latest result, or words."""
+        if earlier and earlier[0].there:
+            return self.present(earlier[0])
+        return self.place() | {self.empty: gr.HTML(visible=True), self.status: ""}
 
     def pick(self, result: Result, path: str) -> Updates:
         """Show one picture of several, beside the photo."""

@@ -98,10 +98,7 @@ class Work:
         language = spoken(request)
         key = (request.session_hash, self.name)
         idle = self._idle(language)
-        shown_before = {
-            self.stage.preview: gr.Image(visible=False),
-            self.stage.status: "",
-        }
+        before: Updates = {self.stage.status: ""}
         try:
             inputs = self.inputs.read(values)
             self.inputs.check(inputs)
@@ -129,11 +126,13 @@ class Work:
         }
         try:
             for updates, last in following:
+                if self.stage.preview in updates and not every:  # what is done in a style stays
+                    before = self.stage.again(earlier)
                 yield updates | idle if last else updates
         except ZooError as error:
-            yield idle | shown_before | {self.note: status.alert(tell(language, error))}
+            yield idle | before | {self.note: status.alert(tell(language, error))}
         except Exception:  # noqa: BLE001 logged with its reference
-            yield idle | shown_before | {self.note: status.alert(status.unexpected(language))}
+            yield idle | before | {self.note: status.alert(status.unexpected(language))}
         finally:
             job.stop()
             if self.site.running.get(key) is job:
@@ -165,7 +164,9 @@ class Work:
                 words = "Stopped. Nothing was changed."
                 if previewed:
                     words = "Stopped. The last preview is kept."
-                yield {stage.status: status.plain(say(language, words))}, True
+                    # The way back to what stood there before.
+                    updates[stage.history] = gr.Gallery(visible=bool(earlier))
+                yield updates | {stage.status: status.plain(say(language, words))}, True
                 return
             if isinstance(state, Finished):
                 result = self._saved(state, language, picks)

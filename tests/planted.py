@@ -1,7 +1,7 @@
 """Methods with known faults, for whatever measures methods: slow, hungry, failing."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -113,16 +113,16 @@ class Several(Planted):
 ALL: tuple[type[Planted], ...] = (Quick, Painted, Slow, Hungry, Refusing, Broken, Several)
 
 
-def plant(folder: Path) -> Runtime:
+def plant(folder: Path, methods: Sequence[type[Planted]] = ALL) -> Runtime:
     """Write a checkpoint of each into ``folder``; the methods still have to be registered."""
-    for method in ALL:
+    for method in methods:
         checkpoint.save(method(), folder / method.name)
 
     def fetch(repo_id: str, revision: str = "main", *, report: object = None) -> tuple[Path, str]:
         return folder / repo_id.removeprefix("zoo/"), "0123456789abcdef"
 
     def listing() -> list[Listed]:
-        return [Listed(repo_id=method.checkpoint, method=method.name) for method in ALL]
+        return [Listed(repo_id=method.checkpoint, method=method.name) for method in methods]
 
     return Runtime("cpu", fetch, listing)
 

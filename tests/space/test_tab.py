@@ -1,6 +1,8 @@
 """The tab is made from the form: methods of tomorrow need nothing in space/."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 
@@ -15,9 +17,11 @@ from space.components import Dropdown, Number, Radio, SafeImage, Slider
 from space.controls import parsed, written
 from space.site import Site
 from space.tab import Tab
+from tests import planted
+from tests.space.conftest import only
 from zoo.errors import InputError
 from zoo.form import Control
-from zoo.method import Content, Method, Paper, Seed, Style
+from zoo.method import Content, Method, Paper, Seed, Step, Style
 from zoo.methods import METHODS
 from zoo.pipeline import Progress, Record
 from zoo.runtime import Listed, Runtime
@@ -226,6 +230,70 @@ def test_a_batch_is_shown_as_a_gallery(site: Site) -> None:
     assert len(saved.files) == 5
     assert updates[tab.stage.many].visible
     assert not updates[tab.stage.slider].visible
+
+
+class Faltering(planted.Slow):
+    """Does as it is told."""
+
+    name, title, checkpoint = "faltering", "Faltering", "zoo/faltering"
+
+    def forward(self, content: Content, *, fails: bool = False) -> Iterator[Step]:
+        yield from super().forward(content)
+        if fails:
+            raise ZeroDivisionError("a secret")
+
+
+@pytest.fixture
+def faltering(tmp_path: Path) -> Iterator[Tab]:
+    with only(Faltering):
+        runtime = planted.plant(tmp_path, [Faltering])
+        site = share(runtime)
+        build_app(runtime, site)
+        yield tab_of(site, "faltering")
+
+
+def press(tab: Tab, earlier: list[Any], *, stopping: bool = False, **given: Any) -> dict[Any, Any]:
+    """Press the button, and Stop at the first preview; everything on the page afterwards."""
+    values = [
+        given.get(one.field.name, getattr(part, "value", None))
+        for one in tab.inputs.entries
+        for part in one.components
+    ]
+    page: dict[Any, Any] = {}
+    for updates in tab.work.run(request(), earlier, tab.method.checkpoint, *values):
+        page |= updates
+        if stopping and tab.stage.preview in updates:
+            tab.work.halt(request())
+    return page
+
+
+def test_nothing_can_be_done_with_the_preview_of_a_run_that_was_stopped(
+    faltering: Tab, photo: Path
+) -> None:
+    stage = faltering.stage
+    page = press(faltering, [], content=str(photo), size=64)
+    assert page[stage.actions].visible
+    assert not page[stage.history].visible
+    page |= press(faltering, page[stage.results], stopping=True, content=str(photo), size=64)
+    assert "The last preview is kept." in page[stage.status]
+    assert page[stage.preview].visible
+    assert not page[stage.actions].visible
+    assert page[stage.history].visible
+
+
+def test_the_earlier_result_comes_back_after_an_error(faltering: Tab, photo: Path) -> None:
+    stage = faltering.stage
+    failed = press(faltering, [], content=str(photo), size=64, fails=True)
+    assert failed[stage.empty].visible
+    assert not failed[stage.preview].visible
+    page = press(faltering, [], content=str(photo), size=64)
+    file, line = page[stage.shown], page[stage.status]
+    page |= press(faltering, page[stage.results], content=str(photo), size=64, fails=True)
+    assert "your picture was not changed" in page[faltering.work.note]
+    assert page[stage.slider].visible
+    assert Path(page[stage.slider].value[1]["path"]).name == Path(file).name
+    assert (page[stage.shown], page[stage.status]) == (file, line)
+    assert page[stage.actions].visible
 
 
 @pytest.mark.parametrize(
