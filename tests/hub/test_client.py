@@ -519,6 +519,22 @@ def test_pushing_without_the_right_to_is_refused(
         HubClient(server.url, tmp_path / "cache", "no-such-token").push(tmp_path, "ada/x")
 
 
+def test_pushing_makes_the_branch(
+    server: Serving, client: HubClient, publish: Callable[..., str], tmp_path: Path
+) -> None:
+    publish()
+    own = HubClient(server.url, tmp_path / "own", TOKEN)
+    for content in ("{}", '{"method": "toy"}'):
+        (tmp_path / "checkpoint/config.json").write_text(content)
+        commit = own.push(tmp_path / "checkpoint", "ada/branching", revision="exp/one")
+        folder, found = HubClient(server.url, tmp_path / content).snapshot("ada/branching@exp/one")
+        assert found == commit
+        assert (folder / "config.json").read_text() == content
+    assert [file.path for file in client.info("ada/branching").files] == [".gitattributes"]
+    with pytest.raises(RevisionNotFoundError, match="ada/branching has no revision “refs/pr/9”"):
+        own.push(tmp_path / "checkpoint", "ada/branching", revision="refs/pr/9")
+
+
 def test_search_finds_by_words_and_tags_with_cards(
     client: HubClient, publish: Callable[..., str], server: Serving
 ) -> None:

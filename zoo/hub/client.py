@@ -240,13 +240,14 @@ class HubClient:
             repo_id: Where to.
             message: Of the commit.
             private: Whether a repository made by this is private.
-            revision: Branch to commit to.
+            revision: Branch to commit to, made from main if need be.
 
         Returns:
             The commit.
 
         Raises:
             InputError: There is no token, the folder is no checkpoint or holds a pickle.
+            RevisionNotFoundError: The revision is a pull request that nobody opened.
             ZooError: The hub does not let this token write there.
             HubUnavailableError: The hub does not answer.
         """
@@ -261,13 +262,18 @@ class HubClient:
         with self._asking(self.endpoint):
             self._reach()
             self._api.create_repo(repo_id, private=private, exist_ok=True)
-            done = self._api.upload_folder(
-                repo_id=repo_id,
-                folder_path=folder,
-                commit_message=message,
-                revision=revision,
-                ignore_patterns=[".*", "**/.*"],
-            )
+            if revision != "main" and not revision.startswith("refs/"):
+                self._api.create_branch(repo_id, branch=revision, exist_ok=True)
+            try:
+                done = self._api.upload_folder(
+                    repo_id=repo_id,
+                    folder_path=folder,
+                    commit_message=message,
+                    revision=revision,
+                    ignore_patterns=[".*", "**/.*"],
+                )
+            except RevisionNotFoundError as error:
+                raise _no_revision(repo_id, revision) from error
         self._fresh.pop((repo_id, revision), None)
         return done.oid
 

@@ -30,7 +30,9 @@ def _on_hub(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("repo_id")
 @click.option("-m", "--message", default="Upload checkpoint", show_default=True)
 @click.option("--private", is_flag=True, help="Make a new repository a private one.")
-@click.option("--revision", default="main", show_default=True, help="Branch to commit to.")
+@click.option(
+    "--revision", default="main", show_default=True, help="Branch to commit to; made if need be."
+)
 @_on_hub
 def push(
     folder: Path,
