@@ -74,6 +74,22 @@ def test_clone_with_large_files(
     git("fsck", "--strict")
 
 
+def test_clone_with_large_files_of_any_name(
+    git: Git, api: HfApi, server: Server, new_repo: NewRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoo.hub.server.commit.REGULAR_MAX_BYTES", 1000)
+    repo = new_repo()
+    paths = ("#a/w.dat", "!a/w.dat", "a/w.dat", "a b/c[1].dat", '"w.dat', "w.dat")
+    for path in paths:
+        content = path.encode() * 1000
+        api.upload_file(path_or_fileobj=content, path_in_repo=path, repo_id=repo)
+    git("clone", address(server, repo), "work")
+    git.folder = git.home / "work"
+    for path in paths:
+        assert (git.folder / path).read_bytes() == path.encode() * 1000
+        assert path in git("lfs", "ls-files")
+
+
 def test_push_small_and_large(git: Git, api: HfApi, server: Server, new_repo: NewRepo) -> None:
     repo = new_repo()
     git("clone", address(server, repo, server.alice), "work")

@@ -53,8 +53,9 @@ def _pattern(path: str) -> str:
     special = "".join(f"\\{c}" if c in "*?[" else c for c in path)
     # A pattern ends at the first space, and git understands character classes.
     plain = special.replace(" ", "[[:space:]]")
-    # Without a slash a pattern would match in every folder.
-    return plain if "/" in plain else f"/{plain}"
+    # Without a slash a pattern would match in every folder; and lines that begin with “#” or “!”
+    # are no patterns to git.
+    return f"/{plain}"
 
 
 class Ignored:
