@@ -244,6 +244,23 @@ def test_branches_and_tags(api: HfApi, new_repo: NewRepo) -> None:
         api.create_branch(repo, branch="x", revision="nowhere")
 
 
+@pytest.mark.parametrize(
+    ("branch", "code"), [("refs/pr/foo", 400), ("refs/pr/07", 400), ("refs/pr/7", 403)]
+)
+def test_a_branch_cannot_pass_for_a_pull_request(
+    api: HfApi, new_repo: NewRepo, branch: str, code: int
+) -> None:
+    repo = new_repo()
+    with pytest.raises(HfHubHTTPError) as refused:
+        api.create_branch(repo, branch=branch)
+    assert status(refused) == code
+    with pytest.raises(HfHubHTTPError) as refused:
+        api.upload_file(path_or_fileobj=b"1", path_in_repo="a", repo_id=repo, revision=branch)
+    assert status(refused) in (400, 404)
+    api.upload_file(path_or_fileobj=b"1", path_in_repo="a", repo_id=repo, create_pr=True)
+    api.create_branch(repo, branch="refs/pr/1", exist_ok=True)
+
+
 def test_commits_and_squash(api: HfApi, new_repo: NewRepo) -> None:
     repo = new_repo()
     for number in range(60):

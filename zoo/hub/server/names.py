@@ -14,6 +14,7 @@ from zoo.hub.server.errors import BadRequestError, UnprocessableError
 KINDS: Final = ("model", "dataset", "space")
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?|[A-Za-z0-9_]")
+_PULL = re.compile(r"refs/pr/[1-9][0-9]{0,8}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 MAX_PATH_BYTES: Final = 1024
 # These are first words of the hub's own addresses and would hide a user of that name.
@@ -71,13 +72,21 @@ def split_path(path: object) -> tuple[str, ...]:
 
 
 def branch_ref(name: str) -> Ref:
-    """Return the full ref of branch ``name`` (a ``refs/pr/N`` or ``refs/heads/x`` is kept)."""
+    """Return the full ref of branch ``name`` (a ``refs/pr/N`` or ``refs/heads/x`` is kept).
+
+    Raises:
+        BadRequestError: No branch can be called so.
+    """
     full = name if name.startswith(("refs/heads/", "refs/pr/")) else f"refs/heads/{name}"
     return _checked(full, name)
 
 
 def tag_ref(name: str) -> Ref:
-    """Return the full ref of tag ``name``."""
+    """Return the full ref of tag ``name``.
+
+    Raises:
+        BadRequestError: No tag can be called so.
+    """
     return _checked(name if name.startswith("refs/tags/") else f"refs/tags/{name}", name)
 
 
@@ -86,8 +95,12 @@ def _checked(full: str, name: str) -> Ref:
         ref = Ref(full.encode())
     except UnicodeEncodeError:
         raise BadRequestError("That name is not valid Unicode.") from None
-    # A ref named like a commit would make every lookup of that commit ambiguous.
-    if len(ref) > 250 or not check_ref_format(ref) or re.fullmatch(r"[0-9a-f]{40}", name):
+    # A ref named like a commit would make every lookup of that commit ambiguous, and what is
+    # called a pull request must be one: by its number.
+    bad = re.fullmatch(r"[0-9a-f]{40}", name) or (
+        full.startswith("refs/pr/") and not _PULL.fullmatch(full)
+    )
+    if bad or len(ref) > 250 or not check_ref_format(ref):
         raise BadRequestError("“{name}” cannot be the name of a branch or tag.", name=name)
     return ref
 

@@ -269,9 +269,15 @@ class Repository:
             raise ConflictError("Reference {ref} already exists", ref=ref.decode())
 
     def create_branch(self, ref: Ref, start: str) -> None:
-        """Make a branch; see `move` for what it raises."""
+        """Make a branch; see `move` for what else it raises.
+
+        Raises:
+            ForbiddenError: It would be a pull request's.
+        """
         if self.ref(ref) is not None:
             raise ConflictError("Reference {ref} already exists", ref=ref.decode())
+        if ref.startswith(b"refs/pr/"):
+            raise ForbiddenError("Open the pull request first: it makes its branch.")
         self.move(ref, None, start)
 
     def delete_branch(self, ref: Ref) -> None:
