@@ -1,6 +1,10 @@
 """Colour preservation against its definition."""
 
+from typing import Any
+
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from zoo import color
 
@@ -24,6 +28,32 @@ def test_match_color_gives_mean_and_covariance_of_the_reference() -> None:
     wanted_mean, wanted_covariance = statistics(reference)
     assert torch.allclose(mean, wanted_mean, atol=1e-6)
     assert torch.allclose(covariance, wanted_covariance, rtol=1e-3, atol=1e-7)
+
+
+class Float64(TorchDispatchMode):
+    """Notes on which devices there are tensors in float64."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.devices: set[str] = set()
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        made = function(*args, **(kwargs or {}))
+        for one in made if isinstance(made, tuple) else (made,):
+            if isinstance(one, torch.Tensor) and one.dtype == torch.float64:
+                self.devices.add(one.device.type)
+        return made
+
+
+def test_match_color_needs_float64_on_the_cpu_only() -> None:
+    """Apple's GPUs have none. Here is neither, so a pretended GPU takes the pictures."""
+    with FakeTensorMode(), Float64() as float64:
+        image = torch.empty(1, 3, 8, 9, device="cuda")
+        made = color.match_color(image, torch.empty(1, 3, 5, 4, device="cuda"))
+    assert float64.devices == {"cpu"}
+    assert (made.device, made.dtype, made.shape) == (image.device, image.dtype, image.shape)
 
 
 def test_match_color_of_a_picture_with_itself_changes_nothing() -> None:

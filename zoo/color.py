@@ -31,14 +31,18 @@ def match_color(images: Tensor, reference: Tensor) -> Tensor:
     mean, root = _color_statistics(images)
     target_mean, target_root = _color_statistics(reference)
     matrix = target_root @ torch.linalg.inv(root)
-    flat = images.double().flatten(2)[0]
-    moved = matrix @ (flat - mean) + target_mean
-    return moved.view(images.shape).to(images.dtype)
+    moved = matrix @ (_exact(images) - mean) + target_mean
+    return moved.view(images.shape).to(images.dtype).to(images.device)
+
+
+def _exact(images: Tensor) -> Tensor:
+    """The pixels of ``(1, 3, H, W)`` as ``(3, N)`` in float64, on the CPU: Apple's MPS has none."""
+    return images.cpu().double().flatten(2)[0]
 
 
 def _color_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean ``(3, 1)`` and square root ``(3, 3)`` of the colour covariance, in float64."""
-    flat = images.double().flatten(2)[0]  # (3, N)
+    """Mean ``(3, 1)`` and square root ``(3, 3)`` of the colour covariance, as :func:`_exact`."""
+    flat = _exact(images)
     mean = flat.mean(1, keepdim=True)
     centred = flat - mean
     covariance = centred @ centred.T / flat.shape[1]
