@@ -349,8 +349,10 @@ class CompareTab:
         if asked.get("tab") != NAME:
             methods, paintings = (gr.CheckboxGroup(choices=group) for group in offered)
             return [methods, paintings, gr.skip(), gr.skip(), gr.Accordion(**here)]
-        wanted = f"{asked.get('methods', '')},{asked.get('paintings', '')}".split(",")
-        picked = known(wanted, there)[:MOST] or usual(there)
+        # A link does not name what is picked as usual; nothing is picked where it names nothing.
+        named = asked.get("methods", ",".join(usual(there)))
+        wanted = f"{named},{asked.get('paintings', '')}".split(",")
+        picked = known(wanted, there)[:MOST] or (usual(there) if named else [])
         chosen = [[name for _, name in group if name in picked] for group in offered]
         methods, paintings = (
             gr.CheckboxGroup(choices=group, value=value)

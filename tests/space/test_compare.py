@@ -247,6 +247,26 @@ def test_a_link_brings_methods_size_and_style_along(tab: CompareTab) -> None:
     assert folder.open
 
 
+@pytest.mark.parametrize(
+    ("asked", "methods", "paintings"),
+    [
+        ({}, ["zoo/quick"], []),
+        ({"paintings": "zoo/several:1"}, ["zoo/quick"], ["zoo/several:1"]),
+        ({"methods": "", "paintings": "zoo/several:1"}, [], ["zoo/several:1"]),
+        ({"methods": ""}, [], []),
+        ({"methods": "zoo/gone"}, ["zoo/quick"], []),
+    ],
+)
+def test_a_link_that_names_no_methods_means_the_usual_ones(
+    tab: CompareTab, asked: dict[str, str], methods: list[str], paintings: list[str]
+) -> None:
+    asked = {"tab": "compare", **asked}
+    firsts, others, *_ = tab.arrive(
+        SimpleNamespace(**vars(REQUEST) | {"query_params": asked})  # type: ignore[arg-type]
+    )
+    assert (firsts.value, others.value) == (methods, paintings)
+
+
 def test_each_checkpoint_stands_once_in_the_list_and_its_other_paintings_below(
     tab: CompareTab,
 ) -> None:
@@ -346,6 +366,26 @@ def test_a_comparison_in_the_browser(visit: Visits) -> None:
         assert download.value.suggested_filename == name
     assert not visitor.outside
     assert not visitor.troubles
+
+
+@pytest.mark.browser
+def test_a_copied_link_brings_all_that_was_compared(visit: Visits) -> None:
+    visitor = visit()
+    page = visitor.go("?tab=compare&size=256", "#compare-go").page
+    page.click("#compare-examples button >> nth=1")
+    page.wait_for_selector("#compare-content img")
+    page.click("#compare-more button")
+    page.get_by_label("Several · Noon", exact=True).check()
+    page.click("#compare-go")
+    page.wait_for_selector("#compare-link", state="visible")
+    page.click("#compare-link")
+    page.wait_for_function("document.querySelector('#compare-link').innerText === 'Link copied'")
+    link = page.evaluate("navigator.clipboard.readText()")
+
+    page = visit().go(link.removeprefix(visitor.address).lstrip("/"), "#compare-go").page
+    for name in ("Quick", "Several · Noon"):
+        assert page.get_by_label(name, exact=True).is_checked()
+    assert page.locator("#compare-methods input:checked").count() == 1
 
 
 @pytest.mark.browser
