@@ -9,7 +9,7 @@ import gradio as gr
 
 from space.controls import GLUE, Entry
 from space.links import settings_from
-from space.pictures import preset
+from space.pictures import at_hand, preset
 from space.site import Updates
 from zoo.errors import InputError
 from zoo.form import Form
@@ -80,6 +80,11 @@ class Inputs:
                     raise InputError("Add a photo first.")
                 if one.name == "style":
                     raise InputError("Add a style picture.")
+        for one in self.form:
+            given = inputs.get(one.name) if one.is_picture else None
+            for picture in given if isinstance(given, list) else [given]:
+                if isinstance(picture, str):  # else painted here, or none
+                    at_hand(picture)
         self.form.check(inputs)
 
     def show(self, settings: Mapping[str, Any]) -> Updates:

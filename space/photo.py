@@ -10,9 +10,10 @@ import gradio as gr
 from space import parts
 from space.controls import GLUE, TELLING
 from space.links import record_in
-from space.pictures import PHOTOS, picture_box, preset, refusal
+from space.pictures import PHOTOS, at_hand, picture_box, preset, refusal
 from space.site import Updates
-from space.words import spoken, t
+from space.words import spoken, t, tell
+from zoo.errors import InputError
 
 SEEN = "() => { sz.photoSeen(); return []; }"
 
@@ -86,13 +87,21 @@ class PhotoBox:
             path = str(example.path) if example else gr.skip()
             return taken(path, path)
 
+        def take_last(path: Any, request: gr.Request) -> Any:
+            """The photo that was last used is wanted."""
+            try:
+                return at_hand(path) if path else gr.skip()
+            except InputError as error:
+                gr.Warning(html.escape(tell(spoken(request), error)), duration=12)
+                return gr.skip()
+
         self.box.upload(accept, self.box, changed, preprocess=False, **TELLING).then(
             None, None, None, js=SEEN, **GLUE
         )
         self.strip.click(take_example, None, changed, **GLUE).then(
             None, None, None, js=SEEN, **GLUE
         )
-        self.last.click(lambda path: path or gr.skip(), last_photo, self.box, **GLUE)
+        self.last.click(take_last, last_photo, self.box, **TELLING)
 
 
 def lay_out(tab: str, height: int) -> PhotoBox:

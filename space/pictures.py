@@ -3,7 +3,6 @@
 import hashlib
 import html
 import io
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,11 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 from space.components import SafeImage
-from space.words import say, spoken, t, tell
+from space.words import spoken, t, tell
 from zoo.errors import InputError
 from zoo.files import write_atomic
 from zoo.form import Field
 from zoo.images import open_picture, resize
-
-log = logging.getLogger(__name__)
 
 EXAMPLES = Path(__file__).parent / "examples"
 ROUTE = "pictures"  # where the site serves EXAMPLES, relative to its root
@@ -138,11 +135,18 @@ def picture_box(label: str, elem_id: str, *, photo: bool, height: int) -> SafeIm
     )
 
 
+def at_hand(path: str) -> str:
+    """A visitor's picture; raises InputError where it has been deleted meanwhile."""
+    if not Path(path).is_file():
+        raise InputError("The upload is no longer on this server. Choose the picture again.")
+    return path
+
+
 def refusal(payload: Any, language: str) -> str | None:
     """Why an upload cannot be used, in ``language``; None where it can."""
     name = payload.get("orig_name") or Path(payload["path"]).name
     try:
-        size = Path(payload["path"]).stat().st_size
+        size = Path(at_hand(payload["path"])).stat().st_size
         if size > MAX_BYTES:
             raise InputError(
                 "“{name}” is {size} MB. The limit is {limit} MB. Make it smaller and try again.",
@@ -153,9 +157,6 @@ def refusal(payload: Any, language: str) -> str | None:
         open_picture(payload["path"], name)
     except InputError as error:
         return tell(language, error)
-    except OSError as error:  # the cache was emptied in between
-        log.info("an upload is gone: %r", error)
-        return say(language, "The upload is no longer on this server. Choose the picture again.")
     return None
 
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from space.pictures import at_hand
 from space.words import say
 from zoo.codes import Coded
 from zoo.errors import InputError
@@ -147,7 +148,7 @@ def plan_style(asked: Asked) -> list[Row]:
     """The style of a picture."""
     if not asked.style:
         raise InputError("Add a style picture.")
-    return [Row(say(asked.language, "style of the picture"), style=asked.style)]
+    return [Row(say(asked.language, "style of the picture"), style=at_hand(asked.style))]
 
 
 def plan_code(asked: Asked) -> list[Row]:

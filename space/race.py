@@ -14,6 +14,7 @@ from PIL import Image
 
 from space import status
 from space.jobs import Finished, Job, Started, State, Stopped, Working
+from space.pictures import at_hand
 from space.results import Result, folder, save
 from space.site import Site
 from space.words import say, tell
@@ -183,8 +184,8 @@ def bench_for(
     if wanted and not style:
         raise InputError("Add a style picture.")
     return Bench(
-        content,
-        style if wanted else None,
+        at_hand(content),
+        at_hand(style) if wanted and style else None,
         size=size,
         runs=RUNS,
         patience=PATIENCE,

@@ -20,7 +20,7 @@ from space.controls import GLUE, TELLING
 from space.explorer import NAME, Explorer, choices_of
 from space.jobs import Finished, Job, Stopped, Working
 from space.links import settings_from
-from space.pictures import check_upload, preset, sent
+from space.pictures import at_hand, check_upload, preset, sent
 from space.plans import (
     Asked,
     Model,
@@ -352,7 +352,7 @@ class ExploreTab(Explorer):
         if model.takes_photo:
             if not photo:
                 raise InputError("Add a photo first.")
-            settings["content"] = photo
+            settings["content"] = at_hand(photo)
         checked = model.form.check(settings)
         own = {"samples", "seed", "truncation"}
         return Asked(

@@ -207,6 +207,7 @@ def test_any_two_can_be_laid_over_each_other(tab: CompareTab, photo: Path) -> No
         (["cubism"], {}, "There is no checkpoint “zoo/cubism”."),
         (["several:3"], {}, "There is no checkpoint “zoo/several:3”."),
         (["painted"], {"style": None}, "Add a style picture."),
+        (["painted"], {"style": "/gone.png"}, "The upload is no longer on this server."),
         (["quick"], {"size": 10**6}, "Size: 1000000 is outside 0 to 2048."),
     ],
 )
@@ -223,6 +224,8 @@ def test_a_photo_is_needed_and_a_painting_only_where_one_is_taken(
 ) -> None:
     assert "Add a photo first." in press(tab, None, "quick")[tab.note]
     assert press(tab, photo, "quick", style=None)[tab.note] == ""
+    gone = press(tab, Path("/gone.png"), "quick", style=None)
+    assert "The upload is no longer on this server." in gone[tab.note]
 
 
 def test_six_at_once(tab: CompareTab, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -178,6 +178,8 @@ def test_styles_of_pictures_mixtures_and_sums(tab: ExploreTab) -> None:
         (plans.plan_code, {"code": "1 2 x"}, "Code: “x” is not a number"),
         (plans.plan_code, {"code": "1 2 3"}, "Code: these are 3 numbers"),
         (plans.plan_style, {}, "Add a style picture."),
+        (plans.plan_style, {"style": "/gone.png"}, "The upload is no longer on this server."),
+        (plans.plan_samples, {"content": "/gone.png"}, "The upload is no longer on this server."),
         (plans.plan_style, {"style": __file__}, "is not a picture we can read"),
         (plans.plan_way, {"picked": [{"code": "1"}]}, "Pick two pictures first"),
         (plans.plan_way, {"picked": [{"code": "1"}] * 2}, "Code: these are 1 numbers"),

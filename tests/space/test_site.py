@@ -1,6 +1,7 @@
 """The site in a real browser."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -340,6 +341,27 @@ def test_the_last_photo_comes_back(visit: Visits) -> None:
     page.wait_for_selector("#gatys-content img", state="detached")
     page.click("#gatys-last")
     page.wait_for_selector("#gatys-content img")
+    assert not visitor.troubles
+
+
+def test_a_photo_that_was_deleted_meanwhile_is_asked_for_again(
+    visit: Visits, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone.png"
+    Image.new("RGB", (40, 40), "green").save(gone)
+    visitor = visit().go(QUICK)
+    page, sentence = visitor.page, "The upload is no longer on this server."
+    visitor.upload(gone)
+    page.wait_for_function("document.getElementById('methods').dataset.photo")
+    for path in Path(os.environ["GRADIO_TEMP_DIR"]).glob("*/gone.png"):
+        path.unlink()
+    page.click("#gatys-go")
+    page.wait_for_selector("#gatys-note [role=alert]")
+    assert sentence in visitor.text("#gatys-note")
+    page.click("#gatys-content [aria-label='Remove Image'], #gatys-content [aria-label=Clear]")
+    page.wait_for_selector("#gatys-content img", state="detached")
+    page.click("#gatys-last")
+    assert sentence in page.wait_for_selector("[data-testid=toast-body]").inner_text()
     assert not visitor.troubles
 
 

@@ -139,6 +139,14 @@ def test_missing_pictures_are_named_and_others_are_not_needed(site: Site) -> Non
     tab_of(site, "fromnothing").inputs.check({})
 
 
+def test_pictures_that_were_deleted_are_asked_for_again(site: Site, photo: Path) -> None:
+    inputs, here = tab_of(site, "gatys").inputs, str(photo)
+    inputs.check({"content": here, "style": here, "more_styles": [here]})
+    for name, value in (("content", "/gone.png"), ("style", "/g.png"), ("more_styles", ["/g"])):
+        with pytest.raises(InputError, match="The upload is no longer on this server"):
+            inputs.check({"content": here, "style": here, name: value})
+
+
 def test_recall_opens_the_tab_and_sets_what_fits(site: Site) -> None:
     tab = tab_of(site, "everything")
     settings = {"samples": "99", "direction": "BtoA", "shares": "1,2"}
