@@ -21,7 +21,6 @@ import warnings
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -31,6 +30,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
 from zoo.color import luminance
+from zoo.flow import carried, origins
 from zoo.nn.stats import gram
 from zoo.nn.vgg import VGG19
 
@@ -292,34 +292,11 @@ def warp_error(photos: tuple[Tensor, Tensor], results: tuple[Tensor, Tensor]) ->
 
     Raises ValueError where nothing of the first frame can be found again in the second.
     """
-    first, second = (_grey(photo) for photo in photos)
-    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    nowhere = np.zeros((*first.shape, 2), np.float32)
-    back = flow.calc(second, first, nowhere.copy())  # where pixels of the second frame come from
-    there = flow.calc(first, second, nowhere)
-    height, width = first.shape
-    grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), 2).astype(np.float32)
-    origin = grid + back
-    returned = _looked_up(there, origin)
-    apart = np.square(back + returned).sum(2)
-    moved = np.square(back).sum(2) + np.square(returned).sum(2)
-    inside = (origin >= 0).all(2) & (origin <= (width - 1, height - 1)).all(2)
-    seen = inside & (apart <= 0.01 * moved + 0.5)  # the bound of Sundaram et al. (ECCV 2010)
+    places, seen = origins(*photos)
     if not seen.any():
         raise ValueError("no pixel of the first frame can be found in the second")
     before, after = (result[0].permute(1, 2, 0).float().cpu().numpy() for result in results)
-    return float(np.square(_looked_up(before, origin) - after)[seen].mean())
-
-
-def _looked_up(array: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """``array`` ``(H, W, ·)`` at ``places`` ``(H, W, 2)``, x before y, between pixels too."""
-    columns, rows = places[..., 0], places[..., 1]
-    return cv2.remap(array, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
-
-def _grey(image: Tensor) -> np.ndarray:
-    """Luma of ``(1, 3, H, W)`` as OpenCV takes it: 8 bits, ``(H, W)``."""
-    return (255 * luminance(image)[0, 0].clamp(0, 1)).round().byte().cpu().numpy()
+    return float(np.square(carried(before, places) - after)[seen].mean())
 
 
 def _features_of(
