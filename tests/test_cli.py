@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
+from tests.films import film, seen
 from tests.pictures import photo
 
 ROOT = Path(__file__).parents[1]
@@ -53,6 +54,24 @@ def test_overview_names_every_command() -> None:
         command = main.get_command(None, name)  # type: ignore[arg-type]
         assert command is not None
         assert command.help
+
+
+def test_video_repaints_a_video(tmp_path: Path) -> None:
+    clip = film(tmp_path / "clip.mp4", frames=3, sound="aac")
+    out = tmp_path / "new.mp4"
+    done = zoo("video", "many_styles", "--clip", clip, "--painting", "2", "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert "64×48 px · zoo/many-styles@" in done.stderr
+    frames, _ = seen(out)
+    assert len(frames) == 3
+    for words, error in (
+        (("many_styles", "--clip", clip, "--out", tmp_path / "new.png"), "has to end in .mp4"),
+        (("gatys", "--clip", clip, "--out", out), "Gatys takes too long for a frame"),
+    ):
+        done = zoo("video", *words)
+        assert done.returncode == 2
+        assert error in done.stderr
+        assert done.stderr.count("\n") == 1
 
 
 def test_run_paints_a_picture(tmp_path: Path) -> None:

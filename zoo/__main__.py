@@ -15,6 +15,7 @@ COMMANDS = {
     "list": ("zoo.cli:list_checkpoints", "List the checkpoints, here or on a hub."),
     "info": ("zoo.cli:info", "Show a checkpoint, or a method's settings."),
     "run": ("zoo.cli:run", "Repaint a picture with a method."),
+    "video": ("zoo.cli:video", "Repaint a video."),
     "compare": ("zoo.cli:compare", "Run methods on the same pictures, and measure them."),
     "convert": ("zoo.cli:convert", "Turn released weights of others into a checkpoint."),
     "push": ("zoo.hub.commands:push", "Upload a checkpoint to a hub."),

@@ -1,11 +1,11 @@
-"""The commands ``list``, ``info``, ``run``, ``compare`` and ``convert``."""
+"""The commands ``list``, ``info``, ``run``, ``video``, ``compare`` and ``convert``."""
 
 import hashlib
 import json
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ from zoo.form import Field
 
 if TYPE_CHECKING:  # brings torch along
     from zoo.compare import Row
+    from zoo.method import Method
+    from zoo.pipeline import Pipeline, Progress
 
 _NAME_BYTES = 240  # of the files that compare writes, without their ending
 
@@ -93,12 +95,7 @@ class MethodCommand(click.Group):
         from zoo.pipeline import form_for
 
         method = get_method(name)
-        options = [_option(field) for field in form_for(method)]
-        options += [
-            click.Option(["-o", "--out"], required=True, type=click.Path(path_type=Path)),
-            click.Option(["--checkpoint"], default=method.checkpoint, show_default=True),
-            click.Option(["--device"], default="auto", show_default=True),
-        ]
+        options = [*(_option(field) for field in form_for(method)), *_common(method)]
         return click.Command(name, params=[*options], callback=_run_method, help=method.summary)
 
 
@@ -107,6 +104,44 @@ def run() -> None:
     """Repaint a picture: ``run METHOD --content photo.jpg --style painting.jpg --out new.png``.
 
     Several results (samples) are written as new-1.png, new-2.png and so on.
+    """
+
+
+class VideoCommand(MethodCommand):
+    """``video METHOD``: likewise, for the methods that are quick enough."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """The methods that repaint videos, in their order."""
+        from zoo.methods import METHODS
+        from zoo.video import films
+
+        return [name for name, method in METHODS.items() if films(method)]
+
+    def get_command(self, context: click.Context, name: str) -> click.Command:
+        """Build the command of one method; raises UnknownMethodError or InputError."""
+        from zoo.methods import get_method
+        from zoo.video import fields_of
+
+        method = get_method(name)
+        if name not in (known := self.list_commands(context)):
+            raise InputError(
+                "{title} takes too long for a frame to repaint videos; use {known}.",
+                title=method.title,
+                known=", ".join(known),
+            )
+        options = [
+            click.Option(["--clip"], required=True, type=click.Path(path_type=Path), help="Video."),
+            *(_option(field) for field in fields_of(method)),
+            *_common(method),
+        ]
+        return click.Command(name, params=[*options], callback=_run_video, help=method.summary)
+
+
+@click.command(cls=VideoCommand)
+def video() -> None:
+    """Repaint a video: ``video METHOD --clip holiday.mp4 --out new.mp4``.
+
+    At most 30 seconds and 24 frames a second; the sound goes along.
     """
 
 
@@ -272,32 +307,73 @@ def convert(format_name: str, file: Path, out: Path, second: Path | None, half: 
     click.echo(f"{out}: {method.title}, {formats.FORMATS[format_name].terms}")
 
 
-def _run_method(out: Path, checkpoint: str, device: str, **values: Any) -> None:
-    from zoo.runtime import Runtime
+def _common(method: "type[Method]") -> list[click.Option]:
+    return [
+        click.Option(["-o", "--out"], required=True, type=click.Path(path_type=Path)),
+        click.Option(["--checkpoint"], default=method.checkpoint, show_default=True),
+        click.Option(["--device"], default="auto", show_default=True),
+    ]
 
-    if out.suffix.lower() != ".png":
-        raise InputError("Out: “{name}” has to end in .png.", name=out.name)
-    if not out.parent.is_dir():
-        raise InputError("Out: there is no folder “{name}”.", name=str(out.parent))
-    repo_id, _, revision = checkpoint.partition("@")
-    pipeline = Runtime(device).pipeline(repo_id, revision or "main")
-    inputs = {
-        name: list(value) if isinstance(value, tuple) else value for name, value in values.items()
-    }
-    shown = sys.stderr.isatty()
-    for progress in pipeline.stream(**inputs):
-        if shown:
-            click.echo(f"\rStep {progress.number} of {progress.total}", err=True, nl=False)
-    if shown:
-        click.echo(err=True)
-    for notice in progress.notices:
-        click.echo(notice, err=True)
+
+def _run_method(out: Path, checkpoint: str, device: str, **values: Any) -> None:
+    _check_out(out, ".png")
+    progress = _followed(_pipeline(checkpoint, device).stream(**_inputs(values)), "Step")
     count = len(progress.tensors)
     for index in range(count):
         path = out if count == 1 else out.with_stem(f"{out.stem}-{index + 1}")
         write_atomic(path, progress.png(index))
-    record = progress.record
-    if record:
+    _tell_done(progress)
+
+
+def _run_video(clip: Path, out: Path, checkpoint: str, device: str, **values: Any) -> None:
+    from zoo.video import Clip, restyle
+
+    _check_out(out, ".mp4")
+    found = Clip(clip)
+    pipeline = _pipeline(checkpoint, device)
+    running = restyle(pipeline, clip=found, out=out, **_inputs(values))
+    _tell_done(_followed(running, "Frame"))
+
+
+def _check_out(out: Path, suffix: str) -> None:
+    if out.suffix.lower() != suffix:
+        raise InputError("Out: “{name}” has to end in {suffix}.", name=out.name, suffix=suffix)
+    if not out.parent.is_dir():
+        raise InputError("Out: there is no folder “{name}”.", name=str(out.parent))
+
+
+def _pipeline(checkpoint: str, device: str) -> "Pipeline":
+    from zoo.runtime import Runtime
+
+    repo_id, _, revision = checkpoint.partition("@")
+    return Runtime(device).pipeline(repo_id, revision or "main")
+
+
+def _inputs(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the options say, as the form takes it; what nobody gave is left out."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def _followed(running: "Iterator[Progress]", unit: str) -> "Progress":
+    """The result of work, whose steps are shown where somebody looks on."""
+    shown = sys.stderr.isatty()
+    for progress in running:
+        if shown:
+            words = f"\r{unit} {progress.number} of {progress.total}"
+            click.echo(words, err=True, nl=False)
+    if shown:
+        click.echo(err=True)
+    for notice in progress.notices:
+        click.echo(notice, err=True)
+    return progress
+
+
+def _tell_done(progress: "Progress") -> None:
+    if record := progress.record:
         click.echo(
             f"Done in {record.seconds:.2f} s on {record.device} · {record.width}×{record.height} px"
             f" · {record.checkpoint}@{record.revision[:8]}",

@@ -95,6 +95,7 @@ class Method(nn.Module):
     Config: ClassVar[Callable[..., Any]]  # frozen dataclass that rebuilds the networks
     multiple: ClassVar[int] = 8  # sides are padded to a multiple of this
     bf16: ClassVar[bool] = False  # whether `forward` heeds a `precision` of bfloat16
+    films: ClassVar[bool] = True  # whether it is quick enough to repaint every frame of a video
 
     forward: Callable[..., Tensor | Iterator[Step]]
 

@@ -116,6 +116,7 @@ class FastPhotoStyle(Method):
     checkpoint = "zoo/photo-wct"
     Config = FastPhotoStyleConfig
     multiple = 1
+    films = False
     config: FastPhotoStyleConfig
 
     def __init__(self, config: FastPhotoStyleConfig = FastPhotoStyleConfig()) -> None:

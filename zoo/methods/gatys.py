@@ -132,6 +132,7 @@ class Gatys(Method):
     checkpoint = "zoo/gatys"
     Config = GatysConfig
     multiple = 1
+    films = False
     bf16 = True
 
     @torch.enable_grad()
