@@ -79,13 +79,21 @@
     setTimeout(() => result.scrollIntoView({block: 'start'}), 200);
   });
 
+  /* An Escape that leaves a full screen or closes a list does no more. Gradio's full screen is a
+     class of the block, and its own listeners have acted when the next one here is asked. */
+  let taken = false;
+  document.addEventListener('keydown', (event) => {
+    taken = Boolean(document.fullscreenElement || document.querySelector('.block.fullscreen')
+      || event.target.matches?.('[role=combobox][aria-expanded=true]'));
+  }, true);
+
   /* Ctrl or Cmd with Enter runs the open tab, Escape stops it. */
   document.addEventListener('keydown', (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key === 'Enter') {
       const button = visible('button.primary');
       if (button) { event.preventDefault(); button.click(); }
     }
-    if (event.key === 'Escape' && !document.fullscreenElement) {
+    if (event.key === 'Escape' && !taken) {
       const button = visible('button.stop');
       if (button) button.click();
     }

@@ -107,6 +107,31 @@ def test_stop_acts_and_leaves_the_form_ready(visit: Visits, photo: Path) -> None
     assert not visitor.troubles
 
 
+def test_escape_out_of_a_full_screen_or_a_list_stops_nothing(visit: Visits, photo: Path) -> None:
+    visitor = visit().go(LONG)
+    page = visitor.page
+    visitor.upload(photo)
+    page.click("#gatys-go")
+    page.wait_for_selector("#gatys-preview img", state="visible", timeout=60_000)
+    page.evaluate(
+        "window.stops = 0;"
+        "document.getElementById('gatys-stop').addEventListener('click', () => { stops += 1; })"
+    )
+    page.click("#gatys-preview [aria-label=Fullscreen]")
+    page.wait_for_selector("#gatys-preview.fullscreen")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#gatys-preview:not(.fullscreen)")
+    page.click("#gatys-size input")
+    page.wait_for_selector("#gatys-size input[aria-expanded=true]")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#gatys-size input[aria-expanded=false]")
+    assert page.evaluate("stops") == 0
+    page.keyboard.press("Escape")
+    assert page.evaluate("stops") == 1
+    page.wait_for_selector("#gatys-stop", state="hidden")
+    assert not visitor.troubles
+
+
 def test_previews_are_seen_on_a_slow_line(visit: Visits, photo: Path) -> None:
     visitor = visit().go(LONG)
     page = visitor.page
