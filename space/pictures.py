@@ -2,7 +2,6 @@
 
 import hashlib
 import html
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 from space.components import SafeImage
+from space.results import fresh
 from space.words import spoken, t, tell
 from zoo.errors import InputError
 from zoo.files import write_atomic
@@ -117,9 +117,9 @@ def sent(path: str) -> str:
         if factor <= 1:
             return path
         size = round(factor * picture.width), round(factor * picture.height)
-        buffer = io.BytesIO()
-        resize(picture.convert("RGB"), size).save(buffer, "PNG")
-    return str(kept(buffer.getvalue(), ".png"))
+        larger = fresh() / "photo.png"  # goes after an hour, as results do
+        resize(picture.convert("RGB"), size).save(larger)
+    return str(larger)
 
 
 def picture_box(label: str, elem_id: str, *, photo: bool, height: int) -> SafeImage:
@@ -142,18 +142,23 @@ def at_hand(path: str) -> str:
     return path
 
 
+def within(path: str, name: str, most: int) -> None:
+    """Refuse, with an InputError, an upload that is gone or has more than ``most`` bytes."""
+    size = Path(at_hand(path)).stat().st_size
+    if size > most:
+        raise InputError(
+            "“{name}” is {size} MB. The limit is {limit} MB. Make it smaller and try again.",
+            name=name,
+            size=round(size / 2**20),
+            limit=most // 2**20,
+        )
+
+
 def refusal(payload: Any, language: str) -> str | None:
     """Why an upload cannot be used, in ``language``; None where it can."""
     name = payload.get("orig_name") or Path(payload["path"]).name
     try:
-        size = Path(at_hand(payload["path"])).stat().st_size
-        if size > MAX_BYTES:
-            raise InputError(
-                "“{name}” is {size} MB. The limit is {limit} MB. Make it smaller and try again.",
-                name=name,
-                size=round(size / 2**20),
-                limit=MAX_BYTES // 2**20,
-            )
+        within(payload["path"], name, MAX_BYTES)
         open_picture(payload["path"], name)
     except InputError as error:
         return tell(language, error)

@@ -4,7 +4,6 @@ A board is what the site knows of such a comparison: a cell for each method, whi
 goes on.
 """
 
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from PIL import Image
 from space import status
 from space.jobs import Finished, Job, Started, State, Stopped, Working
 from space.pictures import at_hand
-from space.results import Result, folder, save
+from space.results import Result, fresh, save
 from space.site import Site
 from space.words import say, tell
 from zoo.compare import (
@@ -275,8 +274,7 @@ def export(bench: Bench, board: Sequence[Cell]) -> dict[str, str]:
     """Write the table and the picture of all; their paths by the kinds of :data:`FILES`."""
     entries = [cell.entry for cell in board if cell.measured]
     rows = [entry.row for entry in entries]
-    place = folder() / uuid.uuid4().hex
-    place.mkdir(parents=True)
+    place = fresh()
     paths = {kind: place / name for kind, name in FILES.items()}
     paths["csv"].write_text(to_csv(rows), "utf-8")
     paths["json"].write_text(to_json(rows), "utf-8")

@@ -57,12 +57,18 @@ def folder() -> Path:
     return Path(get_upload_folder()) / "results"
 
 
+def fresh() -> Path:
+    """A new folder there, under a name that nobody can guess; the sweep takes it as a whole."""
+    place = folder() / uuid.uuid4().hex
+    place.mkdir(parents=True)
+    return place
+
+
 def save(progress: Progress, line: str, picks: Mapping[str, str]) -> Result:
     """Write the pictures of a finished ``progress``."""
     if progress.record is None:
         raise ValueError("only a finished result can be saved")
-    place = folder() / uuid.uuid4().hex
-    place.mkdir(parents=True)
+    place = fresh()
     record = asdict(progress.record)
     now = datetime.now()
     files = []
@@ -97,16 +103,23 @@ def together(results: Sequence[Result], names: Sequence[str], line: str) -> Resu
     )
 
 
-def file_name(record: Mapping[str, Any], now: datetime, index: int | None = None) -> str:
+def file_name(
+    record: Mapping[str, Any],
+    now: datetime,
+    index: int | None = None,
+    *,
+    what: str = "photo",
+    suffix: str = ".png",
+) -> str:
     """Name of a download: ``photo_fast-candy_s1.00_20260101-120000.png``, numbered in a batch."""
     checkpoint = record["checkpoint"].removeprefix("zoo/").replace("/", "-")
-    parts = ["photo", "".join(c for c in checkpoint if c.isalnum() or c in "-_.")]
+    parts = [what, "".join(c for c in checkpoint if c.isalnum() or c in "-_.")]
     if "strength" in record["settings"]:
         parts.append(f"s{record['settings']['strength']:.2f}")
     parts.append(now.strftime("%Y%m%d-%H%M%S"))
     if index is not None:
         parts.append(str(index + 1))
-    return "_".join(parts) + ".png"
+    return "_".join(parts) + suffix
 
 
 def sweep(older_than: float = LIFETIME) -> int:

@@ -1,6 +1,7 @@
 """The site as a web application: languages, headers, example pictures, and Gradio below them."""
 
 import contextlib
+import fcntl
 import html
 import importlib.util
 import ipaddress
@@ -8,10 +9,14 @@ import json
 import logging
 import os
 import shutil
+import signal
 import socket
+import sys
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Callable, MutableMapping
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -22,8 +27,9 @@ from starlette.requests import Request
 from starlette.staticfiles import StaticFiles
 
 from space.app import build_app, share
+from space.filming import MAX_BYTES
 from space.hub import Beside, Shelf
-from space.pictures import EXAMPLES, MAX_BYTES, ROUTE
+from space.pictures import EXAMPLES, ROUTE
 from space.results import Sweeper
 from space.speed import sample_inputs
 from space.theme import make_theme, read
@@ -33,6 +39,7 @@ from zoo.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
+PLACE = "style-zoo-site-"  # how the names of folders begin in which pictures lie
 YEAR = 365 * 24 * 3600  # seconds
 # The browser itself keeps the page from asking anybody else. Gradio writes scripts into the page
 # and makes functions from templates.
@@ -94,7 +101,7 @@ def make_site(
         auth=auth,
         root_path=root_path or None,
         show_error=False,
-        max_file_size=MAX_BYTES,
+        max_file_size=MAX_BYTES,  # of a video; what opens pictures takes less
         run_history=False,
         enable_monitoring=False,
         pwa=False,
@@ -179,7 +186,7 @@ def serve(
     root_path: str = "",
     say: Callable[[str], None],
 ) -> None:
-    """Serve the site until it is interrupted.
+    """Serve the site until it is interrupted or terminated.
 
     Args:
         runtime: Runs the methods.
@@ -194,10 +201,11 @@ def serve(
     Raises OSError when the address cannot be had.
     """
     allocator.keep_freed()
-    # A folder of our own, so that nothing outlives the process.
-    place = tempfile.mkdtemp(prefix="style-zoo-")
-    os.environ["GRADIO_TEMP_DIR"] = place
-    try:
+    # Uvicorn raises the signal again after its own end; what follows it here is done so, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    with own_folder() as place, contextlib.ExitStack() as ending:
+        os.environ["GRADIO_TEMP_DIR"] = place
+        ending.callback(shelf.close)
         with listen(host, port) as listener:
             port = listener.getsockname()[1]
             shown = f"[{host}]" if ":" in host else host
@@ -214,9 +222,38 @@ def serve(
                 arguments = (port, address, say)
                 threading.Thread(target=share_link, args=arguments, daemon=True).start()
             server.run(sockets=[listener])
+
+
+@contextlib.contextmanager
+def own_folder() -> Iterator[str]:
+    """A folder that goes with this process; those that killed ones have left go now."""
+    for left in Path(tempfile.gettempdir()).glob(f"{PLACE}*"):
+        with contextlib.suppress(OSError):  # its process lives, or another one was faster
+            about = left.lstat()
+            # One that was made this minute may not be locked yet.
+            if about.st_uid == os.getuid() and time.time() - about.st_mtime > 60:
+                with locked(left):
+                    shutil.rmtree(left)
+    place = tempfile.mkdtemp(prefix=PLACE)
+    with locked(Path(place)):
+        try:
+            yield place
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder, which the system takes from a process that ends.
+
+    Raises OSError where another process holds it.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
     finally:
-        shelf.close()
-        shutil.rmtree(place, ignore_errors=True)
+        os.close(handle)
 
 
 def is_loopback(host: str) -> bool:

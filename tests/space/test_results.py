@@ -1,14 +1,21 @@
 """Results as files."""
 
 import os
+import subprocess
+import sys
 import time
 from datetime import datetime
 from pathlib import Path
 
+import httpx
 import pytest
 import torch
+from PIL import Image
 
 from space import results
+from space.bootstrap import ROOT
+from space.pictures import sent
+from space.serve import PLACE, locked
 from space.status import done
 from zoo.images import Notice
 from zoo.pipeline import Progress, Record
@@ -77,6 +84,45 @@ def test_only_old_results_are_swept() -> None:
     assert not old.there
     assert fresh.there
     assert results.sweep() == 0
+
+
+def test_an_enlarged_copy_that_is_sent_on_is_swept_like_a_result(tmp_path: Path) -> None:
+    saved = results.save(progress(), "", {})
+    larger = Path(sent(saved.files[0]))
+    with Image.open(larger) as picture:
+        assert picture.size == (341, 256)
+    assert larger.parent.parent == tmp_path / "results"
+    assert larger.parent != Path(saved.files[0]).parent
+    os.utime(larger.parent, (0, 0))
+    assert results.sweep() == 1
+    assert not larger.exists()
+
+
+def test_a_site_that_is_terminated_leaves_no_pictures(tmp_path: Path) -> None:
+    killed, alive = (tmp_path / f"{PLACE}{name}" for name in ("killed", "alive"))
+    for folder in (killed, alive):
+        folder.mkdir()
+        os.utime(folder, (0, 0))
+    words = ["--port", "0", "--device", "cpu", "--data", str(tmp_path / "data")]
+    with locked(alive):
+        site = subprocess.Popen(
+            [sys.executable, str(ROOT / "app.py"), *words],
+            env=os.environ | {"TMPDIR": str(tmp_path)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            assert site.stdout
+            address = site.stdout.readline().decode().split()[-1]
+            assert httpx.get(address, timeout=60, trust_env=False).status_code == 200
+            (own,) = set(tmp_path.glob(f"{PLACE}*")) - {alive}
+            (own / "photo.jpg").write_bytes(b"")
+            site.terminate()
+            assert site.wait(60) == 0
+        finally:
+            site.kill()
+            site.communicate()
+    assert set(tmp_path.glob(f"{PLACE}*")) == {alive}
 
 
 def test_the_sweeper_sweeps_until_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
