@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from space import filming
 from space.components import Given
 from space.hub import download
 from space.jobs import Finished, Job, Working
@@ -34,6 +35,7 @@ from zoo.errors import InputError, ZooError
 from zoo.form import Field, Form, form_of
 from zoo.methods import METHODS
 from zoo.pipeline import photo_options
+from zoo.video import video_options
 
 FILE = {
     "title": "FileData",
@@ -182,6 +184,72 @@ def publish_compare(site: Site) -> None:
     )
 
 
+def publish_video(site: Site) -> None:
+    """Add the endpoint that repaints a video."""
+    options = form_of(video_options).by_name
+    clip = Field(name="video", kind="picture", required=True, label="Video")
+    picture = form_of(pictures).by_name["style"]
+
+    def stylize_video(  # noqa: D417 - the request is nothing that a caller gives
+        request: gr.Request,
+        video: Any,
+        checkpoint: Any = None,
+        style: Any = None,
+        size: Any = None,
+        smooth: Any = None,
+    ) -> Iterator[tuple[Any, Any]]:
+        """Repaint a video frame by frame; its sound goes along.
+
+        Args:
+            video: The video; its first 30 seconds are used.
+            checkpoint: Name of a checkpoint, as list_checkpoints tells it. The number of one of its
+                paintings may follow: zoo/many-styles:2.
+            style: The picture whose look to borrow, for the methods that take one.
+            size: Longer side of the result in pixels; 0 keeps the video's, up to 1280.
+            smooth: How much of the frame before is kept where its motion is known, from 0 to 0.95.
+
+        Returns:
+            The video as MP4, and how it was made.
+        """
+        language = spoken(request)
+        shot = None
+        try:
+            with answering(language):
+                asked = form_of(video_options).check({"size": size, "smooth": smooth})
+                name = checkpoint or filming.offered(site)[0].name
+                source = uploaded("Video", video)
+                painting = None if style is None else received(picture, style, language)
+                shot = filming.shoot(site, name, source, painting, **asked)
+                for state in shot.job.follow():
+                    if isinstance(state, Finished):
+                        yield str(shot.named(state.progress)), vars(state.progress.record)
+                    elif isinstance(state, Working):
+                        look = state.progress
+                        yield None, {"frame": look.number, "of": look.total}
+                    else:
+                        yield None, {"frame": 0}
+        finally:
+            if shot:
+                shot.job.stop()
+
+    names = {"type": "string", "enum": [one.name for one in filming.offered(site)]}
+    gr.Button(visible=False).click(
+        stylize_video,
+        [
+            given_as(clip),
+            Given(None, names, "Checkpoint", names["enum"][0]),
+            given_as(picture),
+            given_as(options["size"]),
+            given_as(options["smooth"]),
+        ],
+        [gr.File(visible=False, label="result"), gr.JSON(visible=False, label="record")],
+        api_name="stylize_video",
+        concurrency_id="studio",
+        concurrency_limit=site.lane.longest + 2,
+        show_progress="hidden",
+    )
+
+
 @contextmanager
 def answering(language: str) -> Iterator[None]:
     """What goes wrong inside reaches the caller as a sentence, and a bug the log as well."""
@@ -291,11 +359,17 @@ def path_of(field: Field, value: Any, language: str) -> str:
 
     Only what Gradio has recognised as a file, and so has checked to be an upload, is opened.
     """
-    kind = value.get("meta", {}).get("_type") if isinstance(value, dict) else None
-    if kind != "gradio.FileData" or not isinstance(value.get("path"), str):
-        raise InputError("{label}: give a file.", label=field.label)
+    path = uploaded(field.label, value)
     if reason := refusal(value, language):
         raise Refused(reason)
+    return path
+
+
+def uploaded(label: str, value: Any) -> str:
+    """The path of an upload of any kind, where it is one; raises InputError."""
+    kind = value.get("meta", {}).get("_type") if isinstance(value, dict) else None
+    if kind != "gradio.FileData" or not isinstance(value.get("path"), str):
+        raise InputError("{label}: give a file.", label=label)
     return value["path"]
 
 

@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from space import api, parts, walks
+from space import api, filming, parts, walks
 from space.controls import GLUE
 from space.custom import CUSTOM
 from space.hub import Shelf
@@ -58,6 +58,8 @@ def build_app(runtime: Runtime, site: Site | None = None) -> gr.Blocks:
             api.publish(tab.name, tab.form, site)
         if contestants(site):
             api.publish_compare(site)
+        if filming.offered(site):
+            api.publish_video(site)
         walks.publish_codes(site)
         api.publish_checkpoints(site)
         api.publish_download(site)

@@ -6,12 +6,13 @@ word "Error". Its picture box decodes before anybody can say what is wrong with 
 
 import base64
 import io
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio import component_meta
 from gradio.components.api_component import Api
-from gradio.data_classes import ImageData
+from gradio.data_classes import FileData, ImageData
 from PIL import Image
 
 PREVIEW = 640  # pixels of the longer side of a picture that is not finished
@@ -45,6 +46,37 @@ class SafeImage(gr.Image):
         if payload.url and payload.url.startswith("data:"):
             return super().preprocess(payload)
         return payload.path
+
+
+class Camera(gr.Image):
+    """A camera whose frames are handed on as they came; only :mod:`zoo.images` opens them."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> Any:
+        """The bytes of a frame, or the path of its file."""
+        if payload is None:
+            return None
+        if payload.url and payload.url.startswith("data:"):
+            return base64.b64decode(payload.url.partition(",")[2])
+        return payload.path
+
+
+class Video(gr.Video):
+    """A video box that hands on the path of the file; only :mod:`zoo.video` opens videos.
+
+    Gradio would start FFmpeg's programs, where they are there, to look at every result.
+    """
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> Any:
+        """The path of the upload."""
+        return payload and payload.path
+
+    def postprocess(self, value: Any) -> Any:
+        """The file, which browsers play as it is."""
+        return value and FileData(path=str(value), orig_name=Path(value).name)
 
 
 class Preview(gr.Image):

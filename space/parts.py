@@ -87,6 +87,16 @@ def empty_result(text: str) -> gr.HTML:
     )
 
 
+def aside(text: str) -> gr.HTML:
+    """A sentence in small print."""
+    return gr.HTML(
+        value="",
+        elem_classes="sz-quiet",
+        html_template=f"""<p class="sz-hint-text">${{sz.t({literal(text)})}}</p>""",
+        js_on_load="",
+    )
+
+
 def opening(name: str, *, caption: str) -> gr.HTML:
     """The head of a tab that is no method's."""
     return gr.HTML(

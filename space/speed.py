@@ -66,7 +66,7 @@ class Speed:
         ``steps`` is left out where there is no such setting, or it has no effect.
         """
         kind = (method, steps is not None)
-        if kind not in self._rates or not size:
+        if kind not in self._rates:
             return None
         steps = steps or self._totals[kind]
         return self._rates[kind] * size * size * ASPECT * steps / 1e6

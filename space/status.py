@@ -15,8 +15,10 @@ log = logging.getLogger(__name__)
 FIRST_USE = 0.1  # seconds of loading from which on they are told
 
 
-def doing(language: str, state: State, checkpoint: str) -> str:
-    """A progress bar with words, for a job under way."""
+def doing(
+    language: str, state: State, checkpoint: str, step: str = "Step {number} of {total}"
+) -> str:
+    """A progress bar with words, for a job under way; ``step`` are those of its steps."""
     match state:
         case Waiting(ahead):
             return bar(say(language, "Waiting; {ahead} before you", ahead=ahead))
@@ -28,9 +30,7 @@ def doing(language: str, state: State, checkpoint: str) -> str:
         case Started():
             return bar(painting(language, checkpoint))
         case Working(progress, seconds):
-            words = say(
-                language, "Step {number} of {total}", number=progress.number, total=progress.total
-            )
+            words = say(language, step, number=progress.number, total=progress.total)
             left = seconds / max(progress.number, 1) * (progress.total - progress.number)
             if seconds > 2 and left >= 1:
                 words += " · " + say(language, "about {seconds} s left", seconds=round(left))

@@ -20,7 +20,7 @@ from space.status import missing, plain
 from space.words import say, spoken, t
 from space.work import Work
 from zoo.methods import METHODS
-from zoo.pipeline import form_for
+from zoo.pipeline import LARGEST, form_for
 
 TELL_ABOVE = 60.0  # seconds from which on a run on the CPU is announced
 ON_GPU = {"size": 1024}
@@ -231,11 +231,18 @@ class Tab:
     def hint_for(self, language: str, changed: Mapping[str, Any] | None = None) -> str:
         """How long this machine will take, where that is long and has been measured."""
         values = {one.name: one.default for one in self.form} | dict(changed or {})
-        size, steps = values.get("size", 0), self.form.effective("steps", values)
-        seconds = self.site.speed.estimate(self.name, size, steps)
+        if "size" not in values:
+            return ""
+        size = values["size"] or LARGEST  # the most that becomes of an original
+        seconds = self.site.speed.estimate(self.name, size, self.form.effective("steps", values))
         if self.site.runtime.on_gpu or seconds is None or seconds < TELL_ABOVE:
             return ""
-        if seconds < 120:
+        if not values["size"]:
+            words = (
+                "This machine has no GPU. At Original, up to {size} px, this takes up to about "
+                "{minutes} minutes."
+            )
+        elif seconds < 120:
             words = "This machine has no GPU. At {size} px this takes about {seconds} seconds."
         else:
             words = "This machine has no GPU. At {size} px this takes about {minutes} minutes."

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 
 from space import explorer
-from space.custom import compare, explore, zoo
+from space.custom import compare, explore, video, zoo
 
 # Name of the tab -> the function that lays it out, given what the tabs share.
 CUSTOM: dict[str, Callable[..., None]] = {
     explorer.NAME: explore.build,
     compare.NAME: compare.build,
+    video.NAME: video.build,
     "zoo": zoo.build,
 }

@@ -9,17 +9,19 @@ from pathlib import Path
 from space.controls import choice_word
 from space.pictures import PAINTINGS, PHOTOS
 from zoo import checkpoint
+from zoo.form import form_of
 from zoo.method import both_ways
 from zoo.methods import METHODS
 from zoo.metrics import FIGURES
 from zoo.pipeline import form_for
 from zoo.regions import PALETTE, REST
+from zoo.video import video_options
 
 ROOT = Path(__file__).parents[2]
 # Calls whose first text argument is shown, with the place of that argument.
 SHOWN = {"t": 0, "say": 1, "Notice": 0, "Column": 1}
 # Arguments by these names hold texts that a template translates.
-NAMED = {"caption"}
+NAMED = {"caption", "step"}
 # The hub's server answers programs, the command line and the training people in a terminal.
 ELSEWHERE = ("zoo/hub/server/", "zoo/convert/", "zoo/cli.py", "zoo/__main__.py", "zoo/card.py")
 
@@ -74,7 +76,7 @@ def in_source(path: Path, errors: set[str]) -> Iterator[str]:
             yield from constants(argument)
             if isinstance(argument, ast.Name):
                 yield from names.get(argument.id, [])
-        if name in ("header", "about", "opening", "empty_result", "picker", "picture_box"):
+        if name in ("header", "about", "opening", "empty_result", "aside", "picker", "picture_box"):
             for argument in node.args[:1]:
                 yield from constants(argument)
                 if isinstance(argument, ast.Name):
@@ -94,7 +96,8 @@ def in_forms() -> Iterator[str]:
     for method in METHODS.values():
         yield method.title
         yield method.summary
-        for field in form_for(method):
+    for form in (*map(form_for, METHODS.values()), form_of(video_options)):
+        for field in form:
             yield field.label
             yield field.description
             yield from (choice_word(field, choice) for choice in field.choices)
