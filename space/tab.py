@@ -237,15 +237,20 @@ class Tab:
         seconds = self.site.speed.estimate(self.name, size, self.form.effective("steps", values))
         if self.site.runtime.on_gpu or seconds is None or seconds < TELL_ABOVE:
             return ""
-        if not values["size"]:
+        if seconds < 120:
             words = (
-                "This machine has no GPU. At Original, up to {size} px, this takes up to about "
+                "This machine has no GPU. At {size} px this takes about {seconds} seconds."
+                if values["size"]
+                else "This machine has no GPU. At Original, up to {size} px, this takes up to "
+                "{seconds} seconds."
+            )
+        else:
+            words = (
+                "This machine has no GPU. At {size} px this takes about {minutes} minutes."
+                if values["size"]
+                else "This machine has no GPU. At Original, up to {size} px, this takes up to "
                 "{minutes} minutes."
             )
-        elif seconds < 120:
-            words = "This machine has no GPU. At {size} px this takes about {seconds} seconds."
-        else:
-            words = "This machine has no GPU. At {size} px this takes about {minutes} minutes."
         said = say(
             language,
             words,

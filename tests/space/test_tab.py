@@ -191,6 +191,8 @@ def test_long_runs_on_a_cpu_are_announced_with_a_measured_time(site: Site) -> No
     assert "At 512 px this takes about 105 seconds." in tab.hint_for("en").replace("100", "105")
     assert "大約需要 7 分鐘" in tab.hint_for("zh-TW", {"size": 1024})
     assert tab.hint_for("en", {"size": 256}) == ""
+    told = tab.hint_for("en", {"size": 0})
+    assert "At Original, up to 2048 px, this takes up to 28 minutes." in told
     # A smaller run is mostly overhead and changes nothing.
     site.speed.learn(Record(**(vars(record) | {"width": 30, "height": 20})), 20)
     assert site.speed.estimate("gatys", 300, 20) == pytest.approx(12.0)
