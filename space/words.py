@@ -83,8 +83,8 @@ def catalogue() -> gr.I18n:
 def choose(query: str | None, cookie: str | None, accepted: str | None) -> str:
     """The language asked for by the link, else remembered, else preferred by the browser.
 
-    Every Chinese tag becomes the script it is written in: Hant, Taiwan, Hong Kong and Macau read
-    traditional characters, all others simplified ones.
+    Every Chinese tag becomes the script it is written in. Where it does not tell, Taiwan, Hong Kong
+    and Macau read traditional characters, all others simplified ones.
     """
     for wanted in (query, cookie):
         if wanted in LANGUAGES:
@@ -92,7 +92,8 @@ def choose(query: str | None, cookie: str | None, accepted: str | None) -> str:
     for part in (accepted or "").split(","):
         tag = part.split(";")[0].strip().lower()
         if tag.startswith("zh"):
-            traditional = {"hant", "tw", "hk", "mo"} & set(tag.split("-"))
+            parts = set(tag.split("-"))
+            traditional = "hans" not in parts and parts & {"hant", "tw", "hk", "mo"}
             return "zh-TW" if traditional else "zh-CN"
         if tag.startswith("en"):
             return ENGLISH
