@@ -48,6 +48,7 @@ def test_every_method_has_an_endpoint_with_the_names_of_its_form(client: Client)
     assert set(endpoints) == {
         *(f"/{name}" for name in METHODS),
         "/compare",
+        "/stylize_video",
         "/walk_codes",
         "/mix_codes",
         "/list_checkpoints",
