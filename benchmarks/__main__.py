@@ -5,8 +5,8 @@
 Every benchmark is a process of its own and saves its results as it ends, the matrix after each of
 its cells, so a pass that was interrupted goes on where it was. One that fails, such as for want of
 a peer's package, is named at the end and does not stop the others. At the end the documents' tables
-are written from all results. Three run only by name: the hub's moves files of gigabytes, and those
-of the yardstick and the floor need pictures in ``data``.
+are written from all results. Four run only by name: the hub's moves files of gigabytes, and those
+of the yardstick, the floor and videos need pictures in ``data``.
 """
 
 import json
@@ -51,6 +51,7 @@ ALL = (
     Benchmark("smoothing", "--rounds 1", "--rounds 1 --shrink 6"),
     Benchmark("site", "", "--rounds 1"),
     Benchmark("floor", by_default=False),
+    Benchmark("video", "", "--seconds 0.3 --size 96", by_default=False),
     Benchmark("yardstick", "", "--size 96 --count 1", by_default=False),
     Benchmark("hub", "", "--size 0.02 --runs 1", by_default=False),
 )

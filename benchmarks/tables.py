@@ -329,6 +329,24 @@ def megabytes(size: float) -> str:
     return f"{size / 1e6:.0f} MB"
 
 
+def video(results: dict[str, Any]) -> str:
+    """Flicker, detail and speed of repainted videos."""
+    head = ["video", "checkpoint", "size", "smooth", "flicker", "detail", "a frame"]
+    rows: list[list[object]] = [
+        [
+            f"{r['video']}, {r['frames']} frames",
+            r["checkpoint"],
+            r["size"],
+            f"{r['smooth']:g}",
+            f"{1000 * r['flicker']:.2f} ({1000 * r['own_flicker']:.2f})",
+            f"{r['detail_share']:.2f}",
+            duration(r["seconds_a_frame"]),
+        ]
+        for r in results["rows"]
+    ]
+    return table(head, rows) + "\n\n" + on(results)
+
+
 def on(results: dict[str, Any]) -> str:
     """What the figures were measured on, in one line."""
     machine = results["machine"]
@@ -449,6 +467,7 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "inference": (DOCUMENT, inference),
     "memory": (DOCUMENT, memory),
     "smoothing": (DOCUMENT, smoothing),
+    "video": (DOCUMENT, video),
     "site": (DOCUMENT, site),
     "colors": (DOCUMENT, colors),
     "allocator": (DOCUMENT, allocator),

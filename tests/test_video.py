@@ -102,11 +102,10 @@ def test_the_sound_goes_along(
     assert spectrum.argmax() * 48_000 / len(wave) == pytest.approx(440, abs=2)
 
 
-def test_sound_ends_with_the_pictures(
-    inverse: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(video, "LONGEST", 1.0)
-    last, out = made(inverse, film(tmp_path / "a.mp4", frames=24, sound="aac"))
+def test_sound_ends_with_the_pictures(inverse: Pipeline, tmp_path: Path) -> None:
+    clip = Clip(film(tmp_path / "a.mp4", frames=24, sound="aac"), longest=1.0)
+    out = tmp_path / "out.mp4"
+    *_, last = restyle(inverse, clip=clip, out=out)
     (notice,) = last.notices
     assert str(notice) == "Only the first 1 seconds of “a.mp4” were used."
     assert last.number == 8

@@ -87,6 +87,7 @@ class Clip:
     Args:
         path: The file.
         name: What to call it in messages; its file's name by default.
+        longest: Seconds to read at most.
 
     Attributes:
         name: As given.
@@ -94,15 +95,15 @@ class Clip:
         height: Likewise.
         rate: Frames a second that are read.
         count: How many that makes, as far as the file tells; at least 1.
-        longer: Whether it goes on after :data:`LONGEST`.
+        longer: Whether it goes on after ``longest`` seconds.
         damaged: Seconds after which :meth:`frames` could not read on; None where it could.
 
     Raises InputError when it is no video, its first frame cannot be decoded, or frames have a size
     that :func:`zoo.images.check_size` refuses.
     """
 
-    def __init__(self, path: Path, name: str | None = None) -> None:
-        self.path, self.name = path, name or path.name
+    def __init__(self, path: Path, name: str | None = None, *, longest: float = LONGEST) -> None:
+        self.path, self.name, self.longest = path, name or path.name, longest
         self.damaged: float | None = None
         with self._opened() as (container, stream):
             seconds = _seconds(container, stream)
@@ -116,13 +117,13 @@ class Clip:
             raise self._unreadable()
         self.height, self.width = first[0].shape[:2]
         images.check_size(self.width, self.height, self.name)
-        self.longer = seconds > LONGEST + 1 / FASTEST
-        self.count = max(1, round(float(self.rate) * min(seconds, LONGEST)))
+        self.longer = seconds > longest + 1 / FASTEST
+        self.count = max(1, round(float(self.rate) * min(seconds, longest)))
 
     def frames(self) -> Iterator[tuple[np.ndarray, float]]:
         """Yield upright frames as ``(H, W, 3)`` bytes, and the seconds each is shown from.
 
-        Those of the first :data:`LONGEST` seconds, :data:`FASTEST` a second at most.
+        :data:`FASTEST` a second at most.
         """
         self.damaged, shown, first = None, -1, None
         with self._opened() as (container, stream):
@@ -131,7 +132,7 @@ class Clip:
                     seconds = number / float(self.rate) if frame.time is None else frame.time
                     first = seconds if first is None else first
                     seconds -= first
-                    if seconds >= LONGEST:
+                    if seconds >= self.longest:
                         return
                     place = int(seconds * FASTEST + 1e-6)
                     if self._thinned and place <= shown:
@@ -233,7 +234,7 @@ def restyle(
         silent, whole = Path(folder) / "silent.mp4", Path(folder) / "whole.mp4"
         with _Film(silent, clip.rate) as film:
             for array, seconds in clip.frames():
-                photo = Image.fromarray(_resized(array, options["size"]))
+                photo = Image.fromarray(resized(array, options["size"]))
                 *_, made = pipeline.stream(content=photo, **inputs | {"size": 0})
                 drawn = steady(images.to_tensor(photo), made.tensors[:1])
                 film.add(images.to_pil(drawn)[0], seconds)
@@ -259,7 +260,7 @@ def _told(clip: Clip) -> Iterator[Notice]:
         yield Notice(words, {"name": clip.name, "seconds": f"{clip.damaged:.1f}"})
     elif clip.longer:
         words = "Only the first {seconds} seconds of “{name}” were used."
-        yield Notice(words, {"seconds": round(LONGEST), "name": clip.name})
+        yield Notice(words, {"seconds": f"{clip.longest:g}", "name": clip.name})
 
 
 class _Film:
@@ -365,8 +366,8 @@ def _upright(frame: Any) -> np.ndarray:
     return np.ascontiguousarray(np.rot90(array, round(frame.rotation / 90)))
 
 
-def _resized(array: np.ndarray, size: int) -> np.ndarray:
-    """``(H, W, 3)`` with sides that are even, the longer one at most ``size``."""
+def resized(array: np.ndarray, size: int) -> np.ndarray:
+    """A frame ``(H, W, 3)`` with even sides, the longer one at most ``size``, or LARGEST for 0."""
     height, width = array.shape[:2]
     scale = min(1.0, (size or LARGEST) / max(height, width))
     wide, high = (max(16, 2 * round(side * scale / 2)) for side in (width, height))
