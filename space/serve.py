@@ -1,7 +1,6 @@
 """The site as a web application: languages, headers, example pictures, and Gradio below them."""
 
 import contextlib
-import fcntl
 import html
 import importlib.util
 import ipaddress
@@ -11,6 +10,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import sys
 import tempfile
 import threading
@@ -23,6 +23,7 @@ from urllib.parse import parse_qs
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI
+from filelock import BaseFileLock, FileLock, Timeout
 from starlette.requests import Request
 from starlette.staticfiles import StaticFiles
 
@@ -227,33 +228,29 @@ def serve(
 @contextlib.contextmanager
 def own_folder() -> Iterator[str]:
     """A folder that goes with this process; those that killed ones have left go now."""
-    for left in Path(tempfile.gettempdir()).glob(f"{PLACE}*"):
-        with contextlib.suppress(OSError):  # its process lives, or another one was faster
-            about = left.lstat()
-            # One that was made this minute may not be locked yet.
-            if about.st_uid == os.getuid() and time.time() - about.st_mtime > 60:
-                with locked(left):
-                    shutil.rmtree(left)
-    place = tempfile.mkdtemp(prefix=PLACE)
-    with locked(Path(place)):
+    place = Path(tempfile.mkdtemp(prefix=PLACE))
+    with locked(place):
+        for left in place.parent.glob(f"{PLACE}*"):
+            # Somebody else's, a living process's, or another start was faster.
+            with contextlib.suppress(OSError, Timeout):
+                about = left.lstat()
+                ours = about.st_uid == place.stat().st_uid
+                # One that was made this minute may not be locked yet.
+                if ours and stat.S_ISDIR(about.st_mode) and time.time() - about.st_mtime > 60:
+                    with locked(left):
+                        shutil.rmtree(left)
         try:
-            yield place
+            yield str(place)
         finally:
             shutil.rmtree(place, ignore_errors=True)
 
 
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder, which the system takes from a process that ends.
+def locked(folder: Path) -> BaseFileLock:
+    """The lock of a folder, which the system takes from a process that ends.
 
-    Raises OSError where another process holds it.
+    Entering it raises Timeout where another process holds it.
     """
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(handle)
+    return FileLock(folder / ".lock", timeout=0)
 
 
 def is_loopback(host: str) -> bool:

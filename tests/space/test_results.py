@@ -105,6 +105,7 @@ def test_a_site_that_is_terminated_leaves_no_pictures(tmp_path: Path) -> None:
         os.utime(folder, (0, 0))
     words = ["--port", "0", "--device", "cpu", "--data", str(tmp_path / "data")]
     with locked(alive):
+        os.utime(alive, (0, 0))
         site = subprocess.Popen(
             [sys.executable, str(ROOT / "app.py"), *words],
             env=os.environ | {"TMPDIR": str(tmp_path)},
