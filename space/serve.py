@@ -7,6 +7,7 @@ import ipaddress
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import socket
@@ -164,7 +165,8 @@ class Front:
         words = json.dumps(table(language), ensure_ascii=False).replace("</", "<\\/")
         script = self.script.replace('"LANGUAGE"', json.dumps(language)).replace('"WORDS"', words)
         body = body.replace(b"<head>", f"<head><script>{script}</script>".encode(), 1)
-        body = body.replace(b'<html lang="en"', f'<html lang="{html.escape(language)}"'.encode(), 1)
+        tag = rf'\1"{html.escape(language)}"'.encode()
+        body = re.sub(rb'(<html\s+lang=)"en"', tag, body, count=1)
         added = [(b"content-length", str(len(body)).encode())]
         if asked == language and remembered != language:
             cookie = f"{COOKIE}={language}; Path=/; Max-Age={YEAR}; SameSite=Lax"

@@ -1,5 +1,6 @@
 """Every text shown exists in every language, with the same fields."""
 
+import re
 import string
 
 import httpx
@@ -104,3 +105,4 @@ def test_cookies_of_others_leave_the_language_alone(address: str, foreign: str) 
     page = httpx.get(address, headers=headers, trust_env=False)
     assert page.status_code == 200
     assert 'window.sz = {lang: "zh-TW"' in page.text
+    assert re.search(r'<html\s+lang="zh-TW"', page.text)
