@@ -1,6 +1,5 @@
 """Videos and the camera: which checkpoints can repaint them, and what is done with one."""
 
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +9,7 @@ from typing import Any
 from space.jobs import Job
 from space.pictures import at_hand, within
 from space.race import contestants
-from space.results import file_name, folder
+from space.results import file_name, fresh
 from space.site import Site
 from zoo.compare import Contestant, find, takes_style
 from zoo.errors import InputError
@@ -100,8 +99,7 @@ def shoot(
     clip = opened(source)
     one = chosen(site, name)
     inputs: dict[str, Any] = {**one.settings, **pictures_for(one, style)}
-    place = folder() / uuid.uuid4().hex
-    place.mkdir(parents=True)
+    place = fresh()
 
     def work(pipeline: Pipeline, **given: Any) -> Iterator[Progress]:
         yield from restyle(
