@@ -17,6 +17,7 @@ from zoo.errors import DiskFullError, InputError
 from zoo.method import Content, Method, Paper, Style
 from zoo.methods.gatys import Gatys
 from zoo.methods.many_styles import ManyStyles
+from zoo.methods.munit import MUNIT
 from zoo.metrics import warp_error
 from zoo.pipeline import Pipeline, Progress
 from zoo.video import Clip, Steady, restyle
@@ -112,6 +113,20 @@ def test_sound_ends_with_the_pictures(inverse: Pipeline, tmp_path: Path) -> None
     with av.open(str(out)) as container:
         assert container.duration is not None
         assert container.duration / av.time_base == pytest.approx(1.0, abs=0.1)
+
+
+def test_what_does_not_begin_at_0_stays_together(inverse: Pipeline, tmp_path: Path) -> None:
+    path = film(tmp_path / "a.ts", frames=8, sound="aac")
+    source: Any
+    with av.open(str(path)) as source:
+        assert source.start_time / av.time_base > 0.2
+        first = [float(s.start_time * s.time_base) for s in source.streams]
+    _, out = made(inverse, path)
+    with av.open(str(out)) as source:
+        begun = [float(s.start_time * s.time_base) for s in source.streams]
+    assert min(begun) == pytest.approx(0, abs=0.03)
+    assert begun[1] - begun[0] == pytest.approx(first[1] - first[0], abs=0.03)
+    assert np.diff(seen(out)[1]) == pytest.approx(1 / 8, abs=2e-3)
 
 
 def test_many_frames_a_second_are_thinned(inverse: Pipeline, tmp_path: Path) -> None:
@@ -238,6 +253,7 @@ def test_a_cut_brings_nothing_of_the_scene_before(tmp_path: Path) -> None:
 def test_methods_that_take_seconds_for_a_frame_make_no_videos() -> None:
     assert video.films(ManyStyles)
     assert not video.films(Gatys)
+    assert "samples" not in {field.name for field in video.fields_of(MUNIT)}
     names = {field.name for field in video.fields_of(ManyStyles)}
     assert {"size", "smooth", "strength", "painting"} <= names
     assert not {"content", "bits"} & names

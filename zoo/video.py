@@ -71,7 +71,7 @@ def video_options(
 
 def fields_of(method: type[Method]) -> tuple[Field, ...]:
     """What can be chosen where ``method`` repaints a video: its own settings and the video's."""
-    without = {"content", "size", "bits"}
+    without = {"content", "size", "bits", "samples"}
     own = (field for field in form_for(method) if field.name not in without)
     return (*own, *form_of(video_options))
 
@@ -125,23 +125,25 @@ class Clip:
 
         :data:`FASTEST` a second at most.
         """
-        self.damaged, shown, first = None, -1, None
+        self.damaged, last, place = None, -1.0, -1
         with self._opened() as (container, stream):
+            start = _start(container)
             try:
                 for number, frame in enumerate(container.decode(stream)):
-                    seconds = number / float(self.rate) if frame.time is None else frame.time
-                    first = seconds if first is None else first
-                    seconds -= first
+                    seconds = number / float(self.rate)
+                    if frame.time is not None:
+                        seconds = max(0.0, frame.time - start)
                     if seconds >= self.longest:
                         return
-                    place = int(seconds * FASTEST + 1e-6)
-                    if self._thinned and place <= shown:
-                        continue  # too soon after the one before
-                    shown = place
+                    before, place = place, int(seconds * FASTEST + 1e-6)
+                    if seconds <= last or (self._thinned and place <= before):
+                        place = before  # too soon after the one before
+                        continue
+                    last = seconds
                     yield _upright(frame), seconds
             except av.FFmpegError as error:
                 log.info("%s: %r", self.path, error)
-                self.damaged = 0.0 if first is None else seconds
+                self.damaged = max(last, 0.0)
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[Any, Any]]:
@@ -227,6 +229,8 @@ def restyle(
         if field.kind == "picture" and inputs.get(field.name) is not None:
             # Once, and not for every frame.
             inputs[field.name] = images.open_picture(inputs[field.name]).image
+    if "samples" in pipeline.form.by_name:
+        inputs["samples"] = 1
     started = time.perf_counter()
     steady = Steady(options["smooth"])
     number = 0
@@ -317,9 +321,11 @@ def _join(pictures: Path, sound: Path, out: Path) -> None:
         if recorded is None:
             return
         try:
+            start = round(_start(second) / heard.time_base)
             for packet in second.demux(heard):
-                if packet.dts is None or float(packet.dts * packet.time_base) >= seconds:
+                if packet.dts is None or float((packet.dts - start) * heard.time_base) >= seconds:
                     break
+                packet.pts, packet.dts = packet.pts - start, packet.dts - start
                 if resampler is None:
                     packet.stream = recorded
                     joined.mux(packet)
@@ -351,6 +357,11 @@ def _room(out: Path) -> Iterator[None]:
         raise DiskFullError(
             "There is no room for {path} ({reason}).", path=out.name, reason=error.strerror
         ) from error
+
+
+def _start(container: Any) -> float:
+    """The time in seconds at which pictures and sound begin: not 0 in what was broadcast."""
+    return float((container.start_time or 0) / av.time_base)
 
 
 def _seconds(container: Any, stream: Any) -> float:
