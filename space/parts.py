@@ -12,6 +12,7 @@ from typing import Any
 
 import gradio as gr
 
+from space.components import Preview
 from space.pictures import Preset
 from space.words import LANGUAGES, t, translated
 from zoo.method import Paper
@@ -51,6 +52,19 @@ def before_after(name: str, label: str, **options: Any) -> gr.ImageSlider:
         max_height=560,
         buttons=["fullscreen"],
         elem_id=f"{name}-slider",
+        **options,
+    )
+
+
+def preview(name: str, **options: Any) -> Preview:
+    """A result while it is made."""
+    return Preview(
+        label=t("Result"),
+        interactive=False,
+        format="jpeg",
+        buttons=["fullscreen"],
+        elem_classes="sz-preview",
+        elem_id=name,
         **options,
     )
 

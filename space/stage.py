@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from space import parts
-from space.components import Dropdown, Preview
+from space.components import Dropdown
 from space.results import Result
 from space.site import Updates
 from space.words import t
@@ -28,15 +28,7 @@ class Stage:
 
     def __init__(self, name: str, words: str) -> None:
         self.empty = parts.empty_result(words)
-        self.preview = Preview(
-            label=t("Result"),
-            visible=False,
-            interactive=False,
-            format="jpeg",
-            buttons=["fullscreen"],
-            elem_classes="sz-preview",
-            elem_id=f"{name}-preview",
-        )
+        self.preview = parts.preview(f"{name}-preview", visible=False)
         self.many = gr.Gallery(
             label=t("Results"),
             visible=False,

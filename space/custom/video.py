@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from space import filming, parts, status
-from space.components import Camera, Dropdown, Preview, Video
+from space.components import Camera, Dropdown, Video
 from space.controls import GLUE, TELLING, entry
 from space.filming import Shot
 from space.jobs import Finished, Stopped, Waiting, Working
@@ -105,15 +105,7 @@ class VideoTab:
                     "Your video appears here. Add one of at most 30 seconds, pick a style and "
                     "press Stylize."
                 )
-                self.preview = Preview(
-                    label=t("Result"),
-                    visible=False,
-                    interactive=False,
-                    format="jpeg",
-                    buttons=["fullscreen"],
-                    elem_classes="sz-preview",
-                    elem_id=f"{NAME}-preview",
-                )
+                self.preview = parts.preview(f"{NAME}-preview", visible=False)
                 self.made = Video(
                     label=t("Result"),
                     visible=False,
@@ -143,15 +135,7 @@ class VideoTab:
                     elem_id=f"{NAME}-camera",
                 )
             with gr.Column(scale=1, min_width=300, elem_classes="sz-result"):
-                self.picture = Preview(
-                    label=t("Result"),
-                    interactive=False,
-                    format="jpeg",
-                    buttons=["fullscreen"],
-                    height=360,
-                    elem_classes="sz-preview",
-                    elem_id=f"{NAME}-picture",
-                )
+                self.picture = parts.preview(f"{NAME}-picture", height=360)
                 self.told = gr.HTML("", elem_classes="sz-status sz-quiet", elem_id=f"{NAME}-told")
         parts.aside(
             "If the browser gives no camera, allow it in the address bar. Cameras need https or "
