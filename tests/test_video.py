@@ -157,7 +157,8 @@ def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.mp4").write_bytes(b"")
     whole = film(tmp_path / "whole.mp4").read_bytes()
     (tmp_path / "torn.mp4").write_bytes(whole[: len(whole) // 2])
-    for name in ("a.mp4", "empty.mp4", "torn.mp4", "missing.mp4"):
+    (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile whole.mp4\n")
+    for name in ("a.mp4", "empty.mp4", "torn.mp4", "missing.mp4", "list.mp4"):
         with pytest.raises(InputError, match=f"“{name}” is not a video we can read"):
             Clip(tmp_path / name)
     with av.open(str(tmp_path / "song.mp4"), "w") as out:

@@ -39,6 +39,8 @@ LONGEST = 30.0  # seconds
 FASTEST = 24  # frames a second
 LARGEST = 1280  # pixels of the longer side
 TICKS = 90_000  # a second: the unit in which frames have their times
+# A list of other files passes for a video elsewhere, and would show what lies beside it.
+READ = "mov,mp4,matroska,webm,avi,mpegts,mpeg,ogg,flv,asf,gif"
 COPIED = frozenset(("aac", "mp3", "opus", "ac3", "alac"))  # sound that MP4 takes as it is
 CUT = 0.3  # of a frame at least has to be seen again in the next, or a new scene begins
 
@@ -343,6 +345,8 @@ def _join(pictures: Path, sound: Path, out: Path) -> None:
 
 def _open(path: Path, mode: Literal["r", "w"] = "r", **options: Any) -> Any:
     # Any: which stream is of which kind, only the file tells.
+    if mode == "r":
+        options["options"] = {"format_whitelist": READ}
     return av.open(str(path), mode, metadata_errors="replace", **options)
 
 
