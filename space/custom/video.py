@@ -86,7 +86,9 @@ class VideoTab:
             with gr.Column(scale=4, min_width=300):
                 self.clip = Video(
                     label=t("Video"),
-                    sources=["upload"],
+                    sources=["upload", "webcam"],
+                    include_audio=True,
+                    webcam_options=gr.WebcamOptions(mirror=False, constraints=FRAME),
                     buttons=[],
                     height=300,
                     elem_id=f"{NAME}-clip",

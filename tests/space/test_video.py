@@ -180,3 +180,19 @@ def test_a_visitor_sees_what_the_camera_sees(visit: Visits) -> None:
     )
     page.wait_for_selector("#video-told >> text=many-styles-camera@")
     assert not visitor.troubles
+
+
+@pytest.mark.browser
+def test_a_visitor_repaints_what_the_camera_recorded(visit: Visits) -> None:
+    visitor = visit().go("?tab=video", first="#video-go")
+    page = visitor.page
+    page.click("#video-clip [aria-label='Capture from camera']")
+    page.click("#video-clip button:has-text('Webcam')")
+    page.click("#video-clip [aria-label='start recording']")
+    page.wait_for_timeout(1500)
+    page.click("#video-clip [title='stop recording']")
+    page.wait_for_selector("#video-clip [aria-label='Clear']")
+    page.click("#video-go")
+    page.wait_for_selector("#video-made video", timeout=120_000)
+    page.wait_for_function("document.querySelector('#video-made video').duration > 0.5")
+    assert not visitor.troubles
