@@ -1,6 +1,6 @@
 """Repainted videos: how much they flicker, frame by frame and smoothed, and how fast that is.
 
-    python -m benchmarks.video --data DIR [--seconds 2] [--size 480]
+    python -m benchmarks.video --data DIR [--seconds 1] [--size 480]
 
 Videos come from `DIR/video`. Flicker is the warp error (:func:`zoo.metrics.warp_error`) between
 consecutive frames, the mean over a video; beside it stands that of the video itself. Detail is the
@@ -75,7 +75,7 @@ def measure(runtime: Runtime, clip: Clip, checkpoint: str, size: int) -> list[di
 
 @click.command()
 @click.option("--data", required=True, type=click.Path(path_type=Path, exists=True))
-@click.option("--seconds", default=2.0, show_default=True, help="Of each video.")
+@click.option("--seconds", default=1.0, show_default=True, help="Of each video.")
 @click.option("--size", default=480, show_default=True, help="Longer side in pixels.")
 def main(data: Path, seconds: float, size: int) -> None:
     """Measure every video with every checkpoint."""
