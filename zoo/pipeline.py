@@ -75,8 +75,18 @@ def style_options(
     """What every method that takes a style picture offers."""
 
 
+_forms: dict[type[Method], Form] = {}
+
+
 def form_for(method: type[Method]) -> Form:
     """The whole form of a method: its own fields, then those that its pictures bring along."""
+    # To read signatures takes milliseconds, and a camera asks for all methods at every frame.
+    if method not in _forms:
+        _forms[method] = _read_form(method)
+    return _forms[method]
+
+
+def _read_form(method: type[Method]) -> Form:
     form = form_of(method.forward)
     if "content" in form.by_name:
         form += form_of(photo_options)
