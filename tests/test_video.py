@@ -87,7 +87,8 @@ def test_the_file_is_what_browsers_play(inverse: Pipeline, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("suffix", "given", "found"), [("mp4", "aac", "aac"), ("mov", "pcm_s16le", "aac")]
+    ("suffix", "given", "found"),
+    [("mp4", "aac", "aac"), ("mov", "pcm_s16le", "aac"), ("mkv", "mp3", "mp3")],
 )
 def test_the_sound_goes_along(
     suffix: str, given: str, found: str, inverse: Pipeline, tmp_path: Path
@@ -96,7 +97,7 @@ def test_the_sound_goes_along(
     _, out = made(inverse, path)
     with av.open(str(out)) as container:
         heard: Any = container.streams.best("audio")
-        assert heard.codec_context.name == found
+        assert heard.codec.canonical_name == found
         waves = [frame.to_ndarray().mean(0) for frame in container.decode(heard)]
     wave = np.concatenate(waves)[4800:86_400]
     spectrum = np.abs(np.fft.rfft(wave))

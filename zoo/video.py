@@ -42,6 +42,7 @@ TICKS = 90_000  # a second: the unit in which frames have their times
 # A list of other files passes for a video elsewhere, and would show what lies beside it.
 READ = "mov,mp4,matroska,webm,avi,mpegts,mpeg,ogg,flv,asf,gif"
 COPIED = frozenset(("aac", "mp3", "opus", "ac3", "alac"))  # sound that MP4 takes as it is
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 CUT = 0.3  # of a frame at least has to be seen again in the next, or a new scene begins
 
 
@@ -242,7 +243,8 @@ def restyle(
             for array, seconds in clip.frames():
                 photo = Image.fromarray(resized(array, options["size"]))
                 *_, made = pipeline.stream(content=photo, **inputs | {"size": 0})
-                drawn = steady(images.to_tensor(photo), made.tensors[:1])
+                assert made.content is not None  # noqa: S101 - the photo that was given
+                drawn = steady(made.content, made.tensors[:1])
                 film.add(images.to_pil(drawn)[0], seconds)
                 number += 1
                 look = replace(made, tensors=drawn, total=max(clip.count, number), notices=())
@@ -311,7 +313,7 @@ def _join(pictures: Path, sound: Path, out: Path) -> None:
         seconds = float(shown.duration * shown.time_base)
         filmed = joined.add_stream_from_template(shown)
         recorded, resampler = None, None
-        if heard and heard.codec_context.name in COPIED:
+        if heard and heard.codec.canonical_name in COPIED:  # "mp3", whatever decodes it
             recorded = joined.add_stream_from_template(heard)
         elif heard:
             recorded = joined.add_stream("aac", rate=48_000)
@@ -327,7 +329,8 @@ def _join(pictures: Path, sound: Path, out: Path) -> None:
             for packet in second.demux(heard):
                 if packet.dts is None or float((packet.dts - start) * heard.time_base) >= seconds:
                     break
-                packet.pts, packet.dts = packet.pts - start, packet.dts - start
+                packet.dts -= start
+                packet.pts = packet.dts if packet.pts is None else packet.pts - start
                 if resampler is None:
                     packet.stream = recorded
                     joined.mux(packet)
@@ -335,7 +338,9 @@ def _join(pictures: Path, sound: Path, out: Path) -> None:
                 for frame in packet.decode():
                     for piece in resampler.resample(frame):
                         joined.mux(recorded.encode(piece))
-        except av.error.InvalidDataError as error:
+        except av.FFmpegError as error:  # the pictures are worth having without the rest of it
+            if error.errno in FULL:
+                raise
             log.info("the sound of %s: %r", sound, error)
         if resampler:
             for piece in resampler.resample(None):
@@ -356,7 +361,7 @@ def _room(out: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, av.FFmpegError) as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno not in FULL:
             raise
         raise DiskFullError(
             "There is no room for {path} ({reason}).", path=out.name, reason=error.strerror
