@@ -118,16 +118,16 @@ class Tab:
         stage.history.select(
             self.go_back, [stage.results], [*stage.presented, *self.settable], **GLUE
         )
+        stage.send.input(
+            self.send_on,
+            [stage.send, stage.shown],
+            [site.bar, stage.send, *(tab.photo for tab in site.targets(self.name))],
+            **GLUE,
+        )
         if self.photo is not None:
             self.photo_box.wire(site.last_photo)
             if offer := self.photo_box.offer:
                 offer.wire(site.recall_record, site.settable)
-            stage.send.input(
-                self.send_on,
-                [stage.send, stage.shown],
-                [site.bar, stage.send, *(tab.photo for tab in site.targets(self.name))],
-                **GLUE,
-            )
         if self.board:
             regions.wire(self.board, {one.field.name: one for one in self.inputs.entries})
         if not site.runtime.on_gpu:

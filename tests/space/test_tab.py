@@ -178,6 +178,14 @@ def test_results_can_be_sent_to_other_tabs_that_take_a_photo(site: Site, tmp_pat
     assert gatys.send_on("everything", None) == {gatys.stage.send: None}
 
 
+def test_results_of_methods_without_a_photo_are_sent_on_as_well() -> None:
+    site = share(Runtime("cpu"))
+    page = build_app(site.runtime, site)
+    heard = [target for one in page.fns.values() for target in one.targets]
+    for tab in site.tabs:
+        assert (tab.stage.send._id, "input") in heard, tab.name
+
+
 def test_long_runs_on_a_cpu_are_announced_with_a_measured_time(site: Site) -> None:
     tab = tab_of(site, "gatys")
     assert tab.hint_for("en") == ""  # nothing has been measured
