@@ -80,12 +80,14 @@ def test_large_photos_are_shrunk_with_a_notice(look: Pipeline) -> None:
     assert before is not None
     assert before.size == (64, 32)
     (notice,) = last.notices
-    assert str(notice).startswith("Your photo is 200×100. We worked at 64×32;")
+    assert str(notice).startswith("Your photo is 200×100. We worked at 64×32; choose a larger size")
 
 
 def test_original_size_is_kept_up_to_the_limit(look: Pipeline) -> None:
     *_, last = look.stream(content=Image.new("RGB", (2500, 1000)), size=0)
     assert last.pictures()[0].size == (2048, 819)
+    (notice,) = last.notices
+    assert str(notice).endswith("at 2048×819, which is as large as results get.")
     *_, last = look.stream(content=photo(200, 100), size=0)
     assert last.pictures()[0].size == (200, 100)
     assert not last.notices

@@ -27,7 +27,8 @@ def photo_options(
         Field(
             ge=0,
             le=LARGEST,
-            description="Longer side of the result in pixels; 0 keeps the photo's.",
+            description="Longer side of the result in pixels; 0 keeps the photo's, up to "
+            f"{LARGEST}.",
         ),
         Control(
             offers=(
@@ -305,13 +306,16 @@ class Pipeline:
                     "new_width": fitted.width,
                     "new_height": fitted.height,
                 }
-                notices.append(
-                    Notice(
-                        "Your photo is {width}×{height}. We worked at {new_width}×{new_height}; "
-                        "choose a larger size for a larger result.",
-                        words,
-                    )
+                text = (
+                    "Your photo is {width}×{height}. We worked at {new_width}×{new_height}; "
+                    "choose a larger size for a larger result."
                 )
+                if size == LARGEST:  # there is no larger one
+                    text = (
+                        "Your photo is {width}×{height}. We worked at {new_width}×{new_height}, "
+                        "which is as large as results get."
+                    )
+                notices.append(Notice(text, words))
             size = max(fitted.size)
         for name in opened.keys() - {"content"}:
             longer = max(64, round(size * values["style_scale"]))
