@@ -1,13 +1,16 @@
-"""How good a CartoonGAN checkpoint is, as a cartoonist or as a dehazer.
+"""How good a CartoonGAN checkpoint is, as a cartoonist, or at taking haze away or adding it.
 
     python -m benchmarks.cartoongan FOLDER --photos DIR --cartoons DIR [--initialised FOLDER]
     python -m benchmarks.cartoongan FOLDER --photos HAZY --cartoons CLEAR --pairs test.csv
+    python -m benchmarks.cartoongan FOLDER --photos CLEAR --cartoons HAZY --pairs test.csv
+        --no-restores
 
 A cartoonist is measured by how far its results are from the cartoons in style and from the photos
 in content; beside it stand the untouched photos, and the network at the end of the warm-up if it is
 given. With pairs it is measured by PSNR and SSIM against what results should be, beside those of
-the untouched photos, and by how well it leaves alone what needs no change. Take pairs that were not
-trained on. The JSON is what `python -m training.publish --metrics` takes.
+the untouched photos, and by how well it leaves alone what needs no change, unless it is to add
+haze. Take pairs that were not trained on. The JSON is what `python -m training.publish --metrics`
+takes.
 """
 
 from pathlib import Path
@@ -17,7 +20,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.quality import evenly, load, tell
-from training.cartoongan import content_error, fidelity, read_table, style_distance
+from training.cartoongan import content_error, fidelity, paired, style_distance
 from training.data import pictures_in
 from zoo import checkpoint
 from zoo.card import Metric
@@ -50,10 +53,14 @@ def likeness(made: list[Tensor], photos: list[Tensor], cartoons: list[Tensor]) -
 
 @torch.no_grad()
 def measure(
-    methods: dict[str, Method], photos: list[Tensor], wanted: list[Tensor], paired: bool
+    methods: dict[str, Method],
+    photos: list[Tensor],
+    wanted: list[Tensor],
+    paired: bool,
+    restores: bool = True,
 ) -> list[Metric]:
     """The figures of each method, by the words that come after a figure's name."""
-    given = {"": photos} | ({"of clear pictures": wanted} if paired else {})
+    given = {"": photos} | ({"of clear pictures": wanted} if paired and restores else {})
     made = {
         f"{of} {words}".strip(): [method(picture).clamp(0, 1) for picture in pictures]
         for of, pictures in given.items()
@@ -82,6 +89,12 @@ def measure(
 @click.option("--photos", type=click.Path(path_type=Path), required=True)
 @click.option("--cartoons", type=click.Path(path_type=Path), required=True)
 @click.option("--pairs", type=click.Path(path_type=Path), help="Table, as for training.")
+@click.option(
+    "--restores/--no-restores",
+    default=True,
+    show_default=True,
+    help="Whether pictures that are as they should be are to stay so; with pairs.",
+)
 @click.option("--initialised", type=click.Path(path_type=Path), help="What the warm-up made.")
 @click.option("--size", default=SIZE, show_default=True, help="Longer side in pixels, at most.")
 @click.option("--count", default=COUNT, show_default=True, help="Pictures of each kind, at most.")
@@ -92,6 +105,7 @@ def main(
     photos: Path,
     cartoons: Path,
     pairs: Path | None,
+    restores: bool,
     initialised: Path | None,
     size: int,
     count: int,
@@ -104,14 +118,13 @@ def main(
         methods["after the warm-up"] = checkpoint.load(initialised).to(device)
     here, there = ({path.name: path for path in pictures_in(f)} for f in (photos, cartoons))
     if pairs:
-        names = [tuple(Path(name).name for name in line) for line in read_table(pairs)]
-        known = [(a, b) for a, b in names if a in here and b in there]
+        known = [(a, b) for a, b in paired(pairs, here, there) if a in here and b in there]
         paths = [(here[a], there[b]) for a, b in known[:count]]
         groups = [list(group) for group in zip(*paths, strict=True)]
     else:
         groups = [evenly(list(found.values()), count) for found in (here, there)]
     pictures, wanted = ([load(path, size).to(device) for path in group] for group in groups)
-    metrics = measure(methods, pictures, wanted, bool(pairs))
+    metrics = measure(methods, pictures, wanted, bool(pairs), restores)
     tell(metrics, out)
 
 

@@ -9,7 +9,7 @@ discriminator and ``--cycle-weight 10`` a network that has to bring the haze bac
 """
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -327,8 +327,7 @@ class Pairs(Pack):
     Args:
         photos: What is to be changed.
         targets: What it should become.
-        table: CSV of a file name in ``photos`` and one in ``targets`` a line, folders aside; a
-            line of which neither is known, such as a head, is passed over.
+        table: As :func:`paired` reads it.
         side: Of the crops, in pixels.
 
     Raises:
@@ -343,13 +342,10 @@ class Pairs(Pack):
             for pack in (photos, targets)
         ]
         self.numbers: list[tuple[int, int]] = []
-        for first, second in read_table(table):
-            known = [Path(name).name for name in (first, second)]
-            found = [n.get(k) for n, k in zip(numbers, known, strict=True)]
-            if found == [None, None]:
-                continue
-            here, there = found
+        for names in paired(table, *numbers):
+            here, there = (known.get(name) for known, name in zip(numbers, names, strict=True))
             if here is None or there is None:
+                first, second = names
                 raise InputError(
                     "{table} pairs {first} with {second}, which are not both there.",
                     table=table,
@@ -396,6 +392,19 @@ def read_table(table: Path) -> list[tuple[str, str]]:
         raise InputError(
             "{table} is no table of pairs ({reason}).", table=table, reason=error
         ) from error
+
+
+def paired(table: Path, photos: Container[str], targets: Container[str]) -> list[tuple[str, str]]:
+    """The lines of ``table`` as names of a photo and of what it should become, folders aside.
+
+    Either column may come first, so that one table serves both ways. A line of which neither name
+    is known, such as a head, is passed over.
+    """
+    lines = [(Path(first).name, Path(second).name) for first, second in read_table(table)]
+    ordered = [
+        names if names[0] in photos or names[1] in targets else names[::-1] for names in lines
+    ]
+    return [names for names in ordered if names[0] in photos or names[1] in targets]
 
 
 def without_edges(images: Tensor) -> Tensor:

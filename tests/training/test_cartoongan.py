@@ -244,6 +244,18 @@ def test_pairs_are_cropped_and_mirrored_alike(haze: Path, tmp_path: Path) -> Non
         assert np.corrcoef(first, second)[0, 1] > 0.999
 
 
+def test_one_table_of_pairs_serves_both_ways(haze: Path, tmp_path: Path) -> None:
+    hazy, clear = (pack(haze / n, tmp_path / f"pack-{n}", 48) for n in ("hazy", "clear"))
+    there, back = (
+        Pairs(*packs, haze / "pairs.csv", 32) for packs in ((hazy, clear), (clear, hazy))
+    )
+    assert len(back) == 6
+    for number in range(6):
+        photo, target = back.picture(number)[..., :3], back.picture(number)[..., 3:]
+        assert (there.picture(number) == np.concatenate([target, photo], 2)).all()
+        assert photo.mean() < target.mean()  # what is hazy is lighter
+
+
 def test_a_table_that_does_not_fit_is_refused(haze: Path, tmp_path: Path) -> None:
     hazy, clear = (pack(haze / n, tmp_path / f"pack-{n}", 48) for n in ("hazy", "clear"))
     table = haze / "other.csv"
@@ -400,6 +412,15 @@ def test_the_benchmark_measures_pairs_beside_the_untouched_photos(
         errors = [(method(p).clamp(0, 1).double() - p.double()).square().mean() for p in scenes]
     expected = sum(-10 * math.log10(error) for error in errors) / 3
     assert found["PSNR of clear pictures"] == pytest.approx(expected, rel=1e-3)
+    # The other way round the same pairs are as far apart, and what is hazy need not stay so.
+    words = [*words[:1], "--photos", str(haze / "clear"), "--cartoons", str(haze / "hazy")]
+    words += ["--pairs", str(haze / "pairs.csv"), "--no-restores"]
+    done = CliRunner().invoke(benchmark.main, [*words, "--out", str(out)], catch_exceptions=False)
+    back = {line["name"]: line["value"] for line in json.loads(out.read_text())}
+    untouched = "PSNR of the untouched photos"
+    assert back[untouched] == pytest.approx(found[untouched])
+    assert back["PSNR"] != found["PSNR"]
+    assert back.keys() == found.keys() - {"PSNR of clear pictures", "SSIM of clear pictures"}
 
 
 def test_the_benchmark_measures_cartoons_beside_the_warm_up(
