@@ -4,6 +4,7 @@ import html
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -122,6 +123,7 @@ class VideoTab:
                     self.download = gr.DownloadButton(
                         t("Download MP4"), elem_id=f"{NAME}-download", min_width=120
                     )
+                self.last = gr.State(None)  # the path of the latest video of the session
 
     def _build_camera(self) -> None:
         with gr.Row(equal_height=False, elem_classes="sz-work"):
@@ -154,9 +156,9 @@ class VideoTab:
         self.clip.upload(self.check, self.clip, self.clip, **TELLING)
         self.go.click(
             self.run,
-            [self.clip, self.name, self.size, self.smooth, *self.style.components],
+            [self.last, self.clip, self.name, self.size, self.smooth, *self.style.components],
             [self.go, self.stop, self.note, self.empty, self.preview, self.made, self.status,
-             self.actions, self.download],
+             self.actions, self.download, self.last],
             show_progress="hidden",
             api_visibility="private",
             concurrency_id="studio",
@@ -199,7 +201,14 @@ class VideoTab:
         return gr.skip()
 
     def run(
-        self, request: gr.Request, clip: str | None, name: Any, size: Any, smooth: Any, *style: Any
+        self,
+        request: gr.Request,
+        earlier: str | None,
+        clip: str | None,
+        name: Any,
+        size: Any,
+        smooth: Any,
+        *style: Any,
     ) -> Iterator[Updates]:
         """Repaint the video, showing frames as they come; no exception leaves this handler."""
         language, visitor = spoken(request), request.session_hash
@@ -220,18 +229,33 @@ class VideoTab:
             self.note: "",
         }
         try:
-            for updates, last in self._follow(shot, str(name).partition(":")[0], language):
+            checkpoint = str(name).partition(":")[0]
+            for updates, last in self._follow(shot, checkpoint, language, earlier):
                 yield updates | idle if last else updates
         except ZooError as error:
-            yield idle | {self.status: "", self.note: status.alert(tell(language, error))}
+            yield idle | self._again(earlier) | {self.note: status.alert(tell(language, error))}
         except Exception:  # noqa: BLE001 logged with its reference
-            yield idle | {self.status: "", self.note: status.alert(status.unexpected(language))}
+            words = status.unexpected(language)
+            yield idle | self._again(earlier) | {self.note: status.alert(words)}
         finally:
             shot.job.stop()
             if self.running.get(visitor) is shot:
                 del self.running[visitor]
 
-    def _follow(self, shot: Shot, checkpoint: str, language: str) -> Iterator[tuple[Updates, bool]]:
+    def _again(self, earlier: str | None, *, previewed: bool = False) -> Updates:
+        """What stands after a run without a result: what was there before, the preview beside."""
+        there = bool(earlier and Path(earlier).is_file())  # it is deleted after an hour
+        return {
+            self.empty: gr.HTML(visible=not there and not previewed),
+            self.preview: gr.Image(visible=previewed),
+            self.made: Video(value=earlier if there else None, visible=there),
+            self.actions: gr.Row(visible=there),
+            self.status: "",
+        }
+
+    def _follow(
+        self, shot: Shot, checkpoint: str, language: str, earlier: str | None
+    ) -> Iterator[tuple[Updates, bool]]:
         """What changes on the page, and whether it is the last change."""
         told, drawn, previewed = "", float("-inf"), False
         for state in shot.job.follow():
@@ -240,7 +264,8 @@ class VideoTab:
                 words = "Stopped. Nothing was changed."
                 if previewed:
                     words = "Stopped. The last preview is kept."
-                yield {self.status: status.plain(say(language, words))}, True
+                stands = self._again(earlier, previewed=previewed)
+                yield stands | {self.status: status.plain(say(language, words))}, True
                 return
             if isinstance(state, Finished):
                 path = str(shot.named(state.progress))
@@ -252,6 +277,7 @@ class VideoTab:
                         self.status: status.done(language, state.progress, state.loading),
                         self.actions: gr.Row(visible=True),
                         self.download: gr.DownloadButton(value=path),
+                        self.last: path,
                     },
                     True,
                 )

@@ -1,6 +1,7 @@
 """The Video & camera tab: its handlers, the endpoint, and the page in a browser."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,11 +16,15 @@ from space import filming
 from space.app import build_app, share
 from space.custom import video
 from space.custom.video import VideoTab
+from space.jobs import TICK
 from space.site import Site
 from tests.films import film, seen
 from tests.space.conftest import PAINTING, PHOTO, Visit
 from tests.space.test_site import violations
+from zoo.errors import InputError
+from zoo.pipeline import Progress
 from zoo.runtime import Runtime
+from zoo.video import restyle
 
 Visits = Callable[..., Visit]
 REQUEST: Any = SimpleNamespace(cookies={}, headers={}, session_hash="a", query_params={})
@@ -45,13 +50,22 @@ def clip(tmp_path: Path) -> Path:
     return film(tmp_path / "holiday.mp4", sound="aac")
 
 
-def press(tab: VideoTab, clip: Path | None, name: str = QUICK, *style: Any) -> dict[Any, Any]:
-    """Press Stylize; everything on the page afterwards."""
+def press(
+    tab: VideoTab,
+    clip: Path | None,
+    name: str = QUICK,
+    *style: Any,
+    earlier: str | None = None,
+    stop: bool = False,
+) -> dict[Any, Any]:
+    """Press Stylize, and Stop at the first preview; everything on the page afterwards."""
     page: dict[Any, Any] = {}
     for updates in tab.run(
-        REQUEST, str(clip) if clip else None, name, 320, 0.5, *(style or (None, None))
+        REQUEST, earlier, str(clip) if clip else None, name, 320, 0.5, *(style or (None, None))
     ):
         page |= updates
+        if stop and tab.preview in updates:
+            tab.halt(REQUEST)
     return page
 
 
@@ -67,6 +81,36 @@ def test_a_video_is_repainted(tab: VideoTab, clip: Path) -> None:
     assert page[tab.go].interactive
     assert not page[tab.stop].visible
     assert tab.running == {}
+
+
+def breaking(error: Exception) -> Callable[..., Iterator[Progress]]:
+    """What repaints a video, and goes wrong after its first frame."""
+
+    def work(*args: Any, **given: Any) -> Iterator[Progress]:
+        yield next(iter(restyle(*args, **given)))
+        time.sleep(3 * TICK)  # it is seen
+        raise error
+
+    return work
+
+
+@pytest.mark.parametrize("ends", [InputError("It broke off."), ValueError("a secret"), None])
+def test_a_video_made_before_comes_back_where_the_next_one_fails(
+    tab: VideoTab, clip: Path, monkeypatch: pytest.MonkeyPatch, ends: Exception | None
+) -> None:
+    made = press(tab, clip)[tab.last]
+    monkeypatch.setattr(filming, "restyle", breaking(ends or ValueError()))
+    page = press(tab, clip, earlier=made, stop=ends is None)
+    assert page[tab.made].value["path"] == made
+    assert page[tab.made].visible
+    assert page[tab.actions].visible
+    assert not page[tab.empty].visible
+    assert page[tab.preview].visible == (ends is None)
+    Path(made).unlink()  # as the sweep does after an hour
+    page = press(tab, clip, earlier=made, stop=ends is None)
+    assert not page[tab.made].visible
+    assert not page[tab.actions].visible
+    assert page[tab.empty].visible != page[tab.preview].visible == (ends is None)
 
 
 def test_what_is_missing_is_named(tab: VideoTab, clip: Path, tmp_path: Path) -> None:
