@@ -8,7 +8,8 @@ from zoo.errors import InputError
 from zoo.method import shares
 from zoo.methods import gatys
 from zoo.methods.gatys import Gatys, GatysConfig, Objective, schedule
-from zoo.nn.vgg import vgg19
+from zoo.nn import vgg
+from zoo.nn.vgg import CONVS, VGG19, vgg19
 
 
 def picture(seed: int, height: int = 64, width: int = 64) -> torch.Tensor:
@@ -38,6 +39,38 @@ def test_objective_equals_its_definition() -> None:
         difference = found @ found.T / count - aim @ aim.T / aim.shape[1]
         wanted = wanted + 50 * difference.square().mean() / channels**2
     assert float(objective(image)) == pytest.approx(float(wanted), rel=1e-4)
+
+
+def smaller() -> VGG19:
+    """A stand-in for torchvision's weights, which need a download: their convention and size.
+
+    It computes what the original weights do, each layer's features smaller by a factor of its own.
+    """
+    network = VGG19("torchvision")
+    state = vgg19().state_dict()
+    first = "convs.1_1.weight"
+    deviation = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+    state[first] = 255 * deviation * state[first].flip(1)
+    before = 1.0
+    for number, conv in enumerate(CONVS):
+        after = 150 * 1.1**number
+        state[f"convs.{conv}.weight"] = state[f"convs.{conv}.weight"] * before / after
+        state[f"convs.{conv}.bias"] = state[f"convs.{conv}.bias"] / after
+        before = after
+    network.load_state_dict(state)
+    return network.eval().requires_grad_(False)
+
+
+def test_weights_mean_the_same_whatever_size_an_encoders_features_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    key = ("torchvision", "max", torch.device("cpu"), torch.float32)
+    monkeypatch.setitem(vgg._cache, key, smaller())
+    options = {"content": picture(0), "style": picture(1), "steps": 20}
+    *_, usual = Gatys(GatysConfig())(**options)
+    *_, found = Gatys(GatysConfig(weights="torchvision"))(**options)
+    away = (usual.images - picture(0)).abs().mean()
+    assert (found.images - usual.images).abs().mean() < 0.1 * away
 
 
 def test_total_variation_of_a_checkerboard_and_a_flat_picture() -> None:

@@ -12,8 +12,9 @@ with 1 / (4 C² N²), which differs from this only in the two weights. Features 
 original VGG-19 weights (Caffe), pixels in 0..255.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 import torch
@@ -47,7 +48,8 @@ class GatysConfig:
     """The encoder; nothing else is stored, for the weights of this method are the picture.
 
     Args:
-        weights: Whose VGG-19; the loss weights of the form are made for "caffe".
+        weights: Whose VGG-19; :func:`gains` makes the loss weights of the form, which are those
+            for "caffe", mean the same for both.
         pooling: "max", or the paper's "average" (section 2).
     """
 
@@ -67,6 +69,7 @@ class Objective:
         style_weight: Weight of the style term.
         tv_weight: Weight of the total variation, the mean squared difference of neighbouring
             pixels in 0..255.
+        gains: By what to multiply the features of a layer in the loss, as :func:`gains` returns it.
     """
 
     def __init__(
@@ -78,8 +81,10 @@ class Objective:
         content_weight: float = 1.0,
         style_weight: float = 1000.0,
         tv_weight: float = 0.0,
+        gains: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         self.encoder = encoder
+        self.gains = dict.fromkeys((CONTENT_LAYER, *STYLE_LAYERS), 1.0) | dict(gains)
         self.content_weight, self.style_weight = content_weight, style_weight
         self.tv_weight = tv_weight
         with torch.no_grad():
@@ -93,10 +98,12 @@ class Objective:
         """The weighted terms for ``image`` ``(1, 3, H, W)``, scalars that sum up to the loss."""
         features = self.encoder(image, [CONTENT_LAYER, *STYLE_LAYERS])
         content_loss = F.mse_loss(features[CONTENT_LAYER].float(), self.content)
+        content_loss = self.gains[CONTENT_LAYER] ** 2 * content_loss
         style_loss = torch.zeros((), device=image.device)
         for layer, target in self.grams.items():
             found = gram(features[layer])
-            style_loss = style_loss + F.mse_loss(found, target) / found.shape[1] ** 2
+            weight = self.gains[layer] ** 4 / found.shape[1] ** 2
+            style_loss = style_loss + weight * F.mse_loss(found, target)
         terms = {
             "content": self.content_weight * content_loss,
             "style": self.style_weight * style_loss,
@@ -108,6 +115,23 @@ class Objective:
     def __call__(self, image: Tensor) -> Tensor:
         """The loss of ``image``, a scalar."""
         return torch.stack(list(self.terms(image).values())).sum()
+
+
+def gains(encoder: VGG19, usual: VGG19, photo: Tensor) -> dict[str, float]:
+    """How much larger ``usual`` makes the features of ``photo`` ``(1, 3, H, W)``, by layer.
+
+    The loss weights are made for the original weights. torchvision's make features that are two to
+    three orders of magnitude smaller; content goes with their square, style with their fourth
+    power, and the total variation, which sees pixels, would be all that is left. The ratio of
+    root mean squares is measured on the photo itself: it differs from layer to layer, and
+    torchvision's weights, which need a download, were not at hand to make a table of.
+    """
+    layers = (CONTENT_LAYER, *STYLE_LAYERS)
+    mine, theirs = (
+        {name: f.float().square().mean().sqrt() for name, f in network(photo, layers).items()}
+        for network in (encoder, usual)
+    )
+    return {name: float(theirs[name] / mine[name].clamp(min=1e-12)) for name in layers}
 
 
 def total_variation(image: Tensor) -> Tensor:
@@ -190,7 +214,13 @@ class Gatys(Method):
         image = start_image(content, start, seed)
         number = 0
         height, width = content.shape[2:]
-        for size, count in schedule((height, width), steps, coarse_to_fine):
+        plan = schedule((height, width), steps, coarse_to_fine)
+        scale: dict[str, float] = {}
+        if self.config.weights != "caffe":
+            usual = vgg19("caffe", self.config.pooling, content.device, self.precision)
+            with torch.no_grad():
+                scale = gains(encoder, usual, resample(content, plan[0][0]))
+        for size, count in plan:
             small = resample(content, size)
             factor = size[0] / content.shape[2]
             objective = Objective(
@@ -200,6 +230,7 @@ class Gatys(Method):
                 content_weight=content_weight,
                 style_weight=style_weight,
                 tv_weight=tv_weight,
+                gains=scale,
             )
             begin = resample(image, size)
             for image in optimise(begin, objective, count, optimizer):
