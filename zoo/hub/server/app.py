@@ -178,9 +178,13 @@ class Hub:
             if not self.repositories.path(repo.uid).is_dir():
                 log.error("The git folder of %s is missing.", repo.id)
                 continue
-            with self.repositories.open(repo.uid) as repository:
-                if repository.ref(MAIN) != repo.head:
-                    index_head(self.store, repository, repo.uid)
+            try:
+                with self.repositories.open(repo.uid) as repository:
+                    if repository.ref(MAIN) != repo.head:
+                        index_head(self.store, repository, repo.uid)
+            except Exception:
+                # One damaged repository must not keep the others from being served.
+                log.exception("%s cannot be indexed.", repo.id)
 
     def _keep_house(self) -> None:
         while not self._closing.wait(_HOUSEKEEPING_SECONDS):

@@ -12,11 +12,18 @@ MAX_FRONT_MATTER = 256 << 10
 _FENCE = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)(?:\r?\n)?^---[ \t]*\r?$", re.S | re.M)
 # A few aliases of aliases in YAML stand for billions of nodes; a card has some dozens.
 _MAX_NODES = 20_000
+# Years have four digits on the wire; a commit's may have any number.
+MAX_SECONDS = datetime.datetime(9999, 12, 31, tzinfo=datetime.UTC).timestamp()
 
 
-def timestamp(seconds: float) -> str:
+def clamped(seconds: float | None) -> float:
+    """Return the nearest time that `timestamp` can write; a damaged commit has none at all."""
+    return float(min(max(seconds or 0, 0), MAX_SECONDS))
+
+
+def timestamp(seconds: float | None) -> str:
     """Write seconds since 1970 as the client parses them, with milliseconds."""
-    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    moment = datetime.datetime.fromtimestamp(clamped(seconds), datetime.UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
@@ -30,8 +37,8 @@ def front_matter(readme: str) -> dict[str, Any]:
     if match is None:
         return {}
     try:
-        data = yaml.safe_load(match.group(1))
-    except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:
+        data = yaml.load(match.group(1), yaml.CSafeLoader)
+    except Exception as error:  # of any kind: “!!bool foo” is a KeyError
         raise ValueError(f"The metadata block is not valid YAML: {error}") from error
     if data is None:
         return {}
@@ -106,7 +113,7 @@ def wrong_fields(card: dict[str, Any]) -> dict[str, str]:
         # One card that the stock client cannot read ends its list of all models.
         try:
             ModelCardData(ignore_metadata_errors=True, **{name: value})
-        except (TypeError, ValueError, AttributeError):
+        except Exception:  # noqa: BLE001 - whatever the client trips over
             wrong.setdefault(name, f'"{name}" cannot be read')
     return wrong
 

@@ -1,9 +1,9 @@
 """What listings know of a repository, read from its main branch after every change."""
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from zoo.hub.server.formats import front_matter, tags_of, wrong_fields
+from zoo.hub.server.formats import clamped, front_matter, tags_of, wrong_fields
 from zoo.hub.server.repository import MAIN, Repository
 
 if TYPE_CHECKING:
@@ -17,22 +17,24 @@ def index_head(store: "Store", repository: Repository, uid: str) -> None:
     head = repository.ref(MAIN)
     if head is None:
         return
-    card = {}
-    readme = repository.read(head, "README.md")
-    if readme is not None:
-        try:
+    card: dict[str, Any] = {}
+    wrong: dict[str, str] = {}
+    modified = 0.0
+    try:
+        modified = clamped(repository.commit(head).commit_time)
+        if (readme := repository.read(head, "README.md")) is not None:
             card = front_matter(readme.decode("utf-8", "replace"))
-        except ValueError as error:
-            # Pushed with git, where nothing checks it first. The files are served all the same.
-            log.warning("README.md of %s at %s: %s", uid, head, error)
-    wrong = wrong_fields(card)
+            wrong = wrong_fields(card)
+    except Exception as error:  # noqa: BLE001 - of damaged objects, too
+        # Pushed with git, where nothing checks it first. The files are served all the same.
+        log.warning("README.md of %s at %s: %r", uid, head, error)
     library, pipeline, sdk = (
         value if isinstance(value := card.get(name), str) else None
         for name in ("library_name", "pipeline_tag", "sdk")
     )
     values: dict[str, object] = {
         "head": head,
-        "modified": float(repository.commit(head).commit_time),
+        "modified": modified,
         "card": {name: value for name, value in card.items() if name not in wrong},
         "tags": tags_of(card),
         "library": library,
