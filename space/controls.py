@@ -90,6 +90,8 @@ def entry(item: Field, prefix: str, thumbnails: Mapping[str, str] | None = None)
         options = look_options(item, thumbnails or {})
         pick = parts.picker(item.label, options, str(item.default), elem_id)
         return Entry(item, (pick,), show=lambda value: (str(value),))
+    if item.name == "seed" and not item.control.more:
+        return Entry(item, (seed(item, words),))
     return Entry(item, (number(item, words),))
 
 
@@ -121,6 +123,17 @@ def number(item: Field, words: dict[str, Any]) -> Any:
         step = control.step or (1 if whole else round((high - low) / 100, 6))
         return Slider(low, high, value=item.default, step=step, **words)
     return Number(value=item.default, precision=0 if whole else None, **words)
+
+
+def seed(item: Field, words: dict[str, Any]) -> Any:
+    """A number, and what draws another one: the form stays exact, and so do records."""
+    with gr.Row(elem_classes="sz-seed"):
+        box = number(item, words)
+        new = gr.Button(
+            t("New seed"), size="sm", scale=0, min_width=96, elem_id=f"{words['elem_id']}-new"
+        )
+    new.click(None, None, box, js="() => Math.floor(Math.random() * 2 ** 31)", **GLUE)
+    return box
 
 
 def picture(item: Field, elem_id: str) -> Entry:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from zoo.form import Field
 NAME = "explore"
 SCRIPT = Path(__file__).parent / "static" / "explore.js"
 FIELDS = ("direction", "samples", "seed", "truncation", "size", "strength")  # on the page, so
-SEEDS = "Of the first picture; the others have the seeds that follow."
 
 
 def choices_of(models: Sequence[Model]) -> list[tuple[str, str]]:
@@ -128,8 +126,6 @@ class Explorer:
             entries = []
             for name in FIELDS:
                 if field := fields.get(name):
-                    if name == "seed":
-                        field = replace(field, description=SEEDS)
                     one = entry(field, NAME)
                     one.components[0].visible = name in self.usual.form.by_name
                     entries.append(one)

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from zoo.errors import InputError
 from zoo.form import Control
-from zoo.method import Content, Direction, Seed, Strength, Style, Translation
+from zoo.method import Content, Direction, Strength, Style, Translation
 from zoo.nn.blocks import autocast
 
 LIMIT = 99.0  # beyond it a number is a slip of the keyboard
@@ -40,6 +40,16 @@ Samples = Annotated[
     int,
     Field(
         ge=1, le=16, title="Number of results", description="Each is drawn by a seed of its own."
+    ),
+]
+
+Seeds = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=2**31 - 1,
+        title="Seed",
+        description="Of the first picture; the others have the seeds that follow.",
     ),
 ]
 
@@ -185,7 +195,7 @@ class CodedTranslation(Translation, Coded):
         direction: Direction = "AtoB",
         samples: Samples = 4,
         strength: Strength = 1.0,
-        seed: Seed = 0,
+        seed: Seeds = 0,
         code: CodeText = "",
     ) -> Tensor:
         """Translate ``content``: as the code or the style picture says, else by the seeds.

@@ -120,6 +120,19 @@ def test_an_optional_style_can_be_left_out(site: Site) -> None:
     assert style.read("../../../etc/passwd", None) is None
 
 
+def test_a_seed_is_drawn_where_there_are_samples_and_is_at_hand() -> None:
+    site = share(Runtime("cpu"))
+    page = build_app(site.runtime, site)
+    buttons = {getattr(one, "elem_id", None): one for one in page.blocks.values()}
+    for name in ("dcgan", "munit", "drit"):
+        (seed,) = tab_of(site, name).inputs.first("seed")
+        click = (buttons[f"{name}-seed-new"]._id, "click")
+        assert next(one for one in page.fns.values() if click in one.targets).outputs == [seed]
+        assert not tab_of(site, name).form.by_name["seed"].control.more
+    assert "explore-seed-new" in buttons
+    assert "gatys-seed-new" not in buttons  # one result, and it starts from the photo
+
+
 def test_the_values_of_the_page_pass_the_form(site: Site) -> None:
     for tab in site.tabs:
         values = [getattr(part, "value", None) for part in tab.inputs.components]

@@ -15,7 +15,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from zoo.codes import Coded, CodeText, slerp, truncated
+from zoo.codes import Coded, CodeText, Seeds, slerp, truncated
 from zoo.form import Control
 from zoo.method import Direction, Method, Paper
 from zoo.nn.blocks import Doubled, autocast, conv
@@ -113,15 +113,7 @@ class DCGAN(Method, Coded):
         samples: Annotated[
             int, Field(ge=1, le=64, title="Pictures", description="How many pictures to draw.")
         ] = 16,
-        seed: Annotated[
-            int,
-            Field(
-                ge=0,
-                le=2**31 - 1,
-                title="Seed",
-                description="Of the first picture; the others have the seeds that follow.",
-            ),
-        ] = 0,
+        seed: Seeds = 0,
         truncation: Annotated[
             float,
             Field(
