@@ -41,6 +41,17 @@ def test_objective_equals_its_definition() -> None:
     assert float(objective(image)) == pytest.approx(float(wanted), rel=1e-4)
 
 
+def test_the_content_can_be_compared_at_a_deeper_layer() -> None:
+    content, image = picture(0), picture(2)
+    objective = Objective(
+        vgg19(), content, [(picture(1), 1.0)], style_weight=0, content_layer="relu5_2"
+    )
+    found, wanted = (vgg19()(one, ["relu5_2"])["relu5_2"] for one in (image, content))
+    expected = (found - wanted).square().mean()
+    assert float(objective(image)) == pytest.approx(float(expected), rel=1e-4)
+    assert not torch.equal(run(content_layer="relu5_2"), run())
+
+
 def smaller() -> VGG19:
     """A stand-in for torchvision's weights, which need a download: their convention and size.
 

@@ -5,10 +5,10 @@ Source: Gatys, Ecker & Bethge, Image Style Transfer Using Convolutional Neural N
 
     content_weight · MSE(F, P)  +  style_weight · Σ_l MSE(G_l, A_l) / C_l²  +  tv_weight · TV
 
-with F, P the features of x and of the photo at relu4_2, and G_l, A_l the Gram matrices F Fᵀ / N of
-x and of the style picture at relu1_1, 2_1, 3_1, 4_1 and 5_1. These are the constants of the code
-that the authors published; the paper writes the content term as half a sum and the style term
-with 1 / (4 C² N²), which differs from this only in the two weights. Features are those of the
+with F, P the features of x and of the photo at relu4_2 (or relu5_2), and G_l, A_l the Gram matrices
+F Fᵀ / N of x and of the style picture at relu1_1, 2_1, 3_1, 4_1 and 5_1. These are the constants of
+the code that the authors published; the paper writes the content term as half a sum and the style
+term with 1 / (4 C² N²), which differs from this only in the two weights. Features are those of the
 original VGG-19 weights (Caffe), pixels in 0..255.
 """
 
@@ -37,7 +37,7 @@ from zoo.method import (
 from zoo.nn.stats import gram
 from zoo.nn.vgg import VGG19, Pooling, Weights, vgg19
 
-CONTENT_LAYER = "relu4_2"
+CONTENT_LAYER: Literal["relu4_2"] = "relu4_2"
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 REACH = 0.1  # root of the mean squared change of pixels that a step of L-BFGS may make
 SMALLEST_SCALE = 96  # below this, relu5_1 has too few positions for a Gram matrix
@@ -69,6 +69,7 @@ class Objective:
         style_weight: Weight of the style term.
         tv_weight: Weight of the total variation, the mean squared difference of neighbouring
             pixels in 0..255.
+        content_layer: Whose features the content term compares.
         gains: By what to multiply the features of a layer in the loss, as :func:`gains` returns it.
     """
 
@@ -81,14 +82,16 @@ class Objective:
         content_weight: float = 1.0,
         style_weight: float = 1000.0,
         tv_weight: float = 0.0,
+        content_layer: str = CONTENT_LAYER,
         gains: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         self.encoder = encoder
-        self.gains = dict.fromkeys((CONTENT_LAYER, *STYLE_LAYERS), 1.0) | dict(gains)
+        self.content_layer = content_layer
+        self.gains = dict.fromkeys((content_layer, *STYLE_LAYERS), 1.0) | dict(gains)
         self.content_weight, self.style_weight = content_weight, style_weight
         self.tv_weight = tv_weight
         with torch.no_grad():
-            self.content = encoder(content, [CONTENT_LAYER])[CONTENT_LAYER].float()
+            self.content = encoder(content, [content_layer])[content_layer].float()
             self.grams = dict.fromkeys(STYLE_LAYERS, torch.zeros((), device=content.device))
             for style, share in styles:
                 for layer, features in encoder(style, STYLE_LAYERS).items():
@@ -96,9 +99,9 @@ class Objective:
 
     def terms(self, image: Tensor) -> dict[str, Tensor]:
         """The weighted terms for ``image`` ``(1, 3, H, W)``, scalars that sum up to the loss."""
-        features = self.encoder(image, [CONTENT_LAYER, *STYLE_LAYERS])
-        content_loss = F.mse_loss(features[CONTENT_LAYER].float(), self.content)
-        content_loss = self.gains[CONTENT_LAYER] ** 2 * content_loss
+        features = self.encoder(image, [self.content_layer, *STYLE_LAYERS])
+        content_loss = F.mse_loss(features[self.content_layer].float(), self.content)
+        content_loss = self.gains[self.content_layer] ** 2 * content_loss
         style_loss = torch.zeros((), device=image.device)
         for layer, target in self.grams.items():
             found = gram(features[layer])
@@ -117,7 +120,9 @@ class Objective:
         return torch.stack(list(self.terms(image).values())).sum()
 
 
-def gains(encoder: VGG19, usual: VGG19, photo: Tensor) -> dict[str, float]:
+def gains(
+    encoder: VGG19, usual: VGG19, photo: Tensor, content_layer: str = CONTENT_LAYER
+) -> dict[str, float]:
     """How much larger ``usual`` makes the features of ``photo`` ``(1, 3, H, W)``, by layer.
 
     The loss weights are made for the original weights. torchvision's make features that are two to
@@ -126,7 +131,7 @@ def gains(encoder: VGG19, usual: VGG19, photo: Tensor) -> dict[str, float]:
     root mean squares is measured on the photo itself: it differs from layer to layer, and
     torchvision's weights, which need a download, were not at hand to make a table of.
     """
-    layers = (CONTENT_LAYER, *STYLE_LAYERS)
+    layers = (content_layer, *STYLE_LAYERS)
     mine, theirs = (
         {name: f.float().square().mean().sqrt() for name, f in network(photo, layers).items()}
         for network in (encoder, usual)
@@ -182,6 +187,11 @@ class Gatys(Method):
             Field(ge=0, le=100, description="0 leaves the photo only as the starting point."),
             Control(more=True),
         ] = 1.0,
+        content_layer: Annotated[
+            Literal["relu4_2", "relu5_2"],
+            Field(description="The deeper one holds on to shapes and lets go of detail."),
+            Control(more=True, words={"relu4_2": "Middle (relu4_2)", "relu5_2": "Deep (relu5_2)"}),
+        ] = CONTENT_LAYER,
         tv_weight: Annotated[
             float,
             Field(ge=0, le=1000, title="Smoothness", description="Weight of the total variation."),
@@ -219,7 +229,7 @@ class Gatys(Method):
         if self.config.weights != "caffe":
             usual = vgg19("caffe", self.config.pooling, content.device, self.precision)
             with torch.no_grad():
-                scale = gains(encoder, usual, resample(content, plan[0][0]))
+                scale = gains(encoder, usual, resample(content, plan[0][0]), content_layer)
         for size, count in plan:
             small = resample(content, size)
             factor = size[0] / content.shape[2]
@@ -230,6 +240,7 @@ class Gatys(Method):
                 content_weight=content_weight,
                 style_weight=style_weight,
                 tv_weight=tv_weight,
+                content_layer=content_layer,
                 gains=scale,
             )
             begin = resample(image, size)
