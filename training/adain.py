@@ -65,7 +65,6 @@ class AdaINTrainer(Trainer[AdaINRecipe]):
         # features by that when it is used, and so it does here.
         self.features.scale[LAYER] = self.method.scale
         self.decoder = self.prepare(method.decoder)
-        # Differs from the paper, which has Adam, where the recipe asks for Muon.
         self.optimizer = self.adam_or_muon(method.decoder)
 
     def step(self) -> dict[str, Tensor]:
@@ -90,12 +89,12 @@ class AdaINTrainer(Trainer[AdaINRecipe]):
         losses = {"content": content_loss, "style": style_loss}
         loss = content_loss + self.recipe.style_weight * style_loss
         if self.recipe.pixel_weight:
-            # Differs from the paper, where the recipe asks for it: a short schedule learns colours
-            # and edges sooner when it is told that untouched features are the photo.
+            # Differs from the paper [pixel_weight]: a short schedule learns colours and edges
+            # sooner when it is told that untouched features are the photo.
             losses["pixels"] = F.l1_loss(made[len(photos) :], photos)
             loss = loss + self.recipe.pixel_weight * losses["pixels"]
         if self.recipe.checkerboard_weight:
-            # Differs from the paper, where the recipe asks for it: resizing leaves stripes.
+            # Differs from the paper [checkerboard_weight]: stripes, which resizing leaves, cost.
             losses["checkerboard"] = stripes(made[: len(photos)])
             loss = loss + self.recipe.checkerboard_weight * losses["checkerboard"]
         self.update(loss, self.optimizer)
@@ -104,8 +103,8 @@ class AdaINTrainer(Trainer[AdaINRecipe]):
     def give_back(self) -> dict[str, Tensor]:
         """Update the decoder to give photos and paintings back as they are.
 
-        Differs from the paper, where the recipe asks for it: an inverse of the encoder is learned
-        from pixels several times faster than through the encoder, and makes a better start.
+        Differs from the paper [warmup]: an inverse of the encoder is learned from pixels several
+        times faster than through the encoder, and makes a better start.
         """
         pictures = torch.cat([self.batch(self.photos), self.batch(self.paintings)])
         with torch.no_grad():

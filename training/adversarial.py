@@ -86,12 +86,17 @@ class AdversarialRecipe(Recipe):
     weight_decay: Annotated[
         float, Field(ge=0, le=1, description="Pull of the weights to 0, added to the gradient.")
     ] = 0.0
+    # Differs from the paper [objective=hinge]: the sides play for the hinge (arXiv:1705.02894).
     objective: Annotated[
         Objective, Field(description="What the sides play for: least squares, hinge or entropy.")
     ] = "lsgan"
+    # Differs from the paper [spectral]: discriminators are bounded by spectral normalisation
+    # (arXiv:1802.05957).
     spectral: Annotated[
         bool, Field(description="Bound the discriminators by spectral normalisation.")
     ] = False
+    # Differs from the paper [judged=features]: discriminators look at features of a trained network
+    # (Projected GANs, arXiv:2111.01007).
     judged: Annotated[
         Literal["pixels", "features"],
         Field(
@@ -124,6 +129,8 @@ class TranslationRecipe(AdversarialRecipe):
     domain_b: Annotated[Path, Field(description="Folder of pictures of the other kind.")]
     name_a: Annotated[str, Field(description="What people call the first kind.")] = "A"
     name_b: Annotated[str, Field(description="What people call the second kind.")] = "B"
+    # Differs from the paper [judge_warmup]: discriminators alone learn at first. Generators learn
+    # nothing from one that tells nothing, and trained ones forget.
     judge_warmup: Annotated[
         int,
         Field(
@@ -132,6 +139,7 @@ class TranslationRecipe(AdversarialRecipe):
             description="First steps, in which the discriminators alone learn.",
         ),
     ] = 0
+    # Differs from the paper [checkerboard_weight]: stripes, which resizing leaves, cost.
     checkerboard_weight: CheckerboardWeight = 0.0
 
 
@@ -192,7 +200,6 @@ class AdversarialTrainer(Trainer[A]):
         """
         recipe = self.recipe
         if which == "muon":
-            # Differs from the paper, which has Adam, where the recipe asks for Muon.
             return self.muon(nn.ModuleList(networks), name)
         parameters = list(dict.fromkeys(p for network in networks for p in network.parameters()))
         return self.adam(

@@ -177,8 +177,6 @@ class CartoonGANTrainer(AdversarialTrainer[CartoonGANRecipe]):
             published=recipe.published,
         )
         method, back = CartoonGAN(config), Generator(config)
-        # Differs from the paper, where the recipe asks for it: discriminators look at features
-        # of a trained network (Projected GANs, arXiv:2111.01007).
         judge = judge_for(self, lambda: cartoon(recipe.discriminator_width))
         for network in (method, judge, back):
             initialise(network, scales="uniform")
@@ -238,10 +236,13 @@ class CartoonGANTrainer(AdversarialTrainer[CartoonGANRecipe]):
     def varied(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         """Photos ``(B, 3, s, s)`` in [0, 1] and what they should become, the same without pairs.
 
-        Differs from the paper, where the recipe asks for it. Haze adds light of the air, in
-        proportion to what it takes of the scene's (Koschmieder 1924): so a mixture with the clear
-        picture is the same scene in a thinner haze. Whoever has only seen thick haze, and rooms of
-        one brightness, takes haze even from what is clear, and makes dark photos darker.
+        Differs from the paper [thinned]: some photos get a thinner haze. Haze adds light of the
+        air, in proportion to what it takes of the scene's (Koschmieder 1924): so a mixture with the
+        clear picture is the same scene in a thinner haze. Whoever has only seen thick haze takes
+        haze even from what is clear.
+
+        Differs from the paper [exposure]: photos, with what they should become, are made lighter or
+        darker at random. Whoever has only seen rooms of one brightness makes dark photos darker.
         """
         recipe = self.recipe
         photos, targets = batch[:, :3], batch[:, -3:]
@@ -259,16 +260,16 @@ class CartoonGANTrainer(AdversarialTrainer[CartoonGANRecipe]):
             wanted = self.seen(targets)
         losses = {"content": F.l1_loss(self.seen(made), wanted)}
         if self.recipe.color_weight:
-            # Differs from the paper, where the recipe asks for it: VGG-19 hardly sees a tint, and
-            # a discriminator takes over that of the film.
+            # Differs from the paper [color_weight]: colours that change cost. VGG-19 hardly sees a
+            # tint, and a discriminator takes over that of the film.
             losses["color"] = color_loss(made, targets)
         return losses
 
     def strangeness(self, made: Tensor) -> Tensor:
         """How far each of ``(B, 3, s, s)`` in [0, 1] is from the manner of the cartoons.
 
-        Differs from the paper, where the recipe asks for it: a discriminator alone takes very long
-        to find the manner. Chen, Liu & Chen (AnimeGAN) compare Gram matrices too, of one layer.
+        Differs from the paper [style_weight]: Gram matrices are compared too, for a discriminator
+        alone takes very long to find the manner. So do Chen, Liu & Chen (AnimeGAN), of one layer.
         """
         features = self.encoder(made, STYLE_LAYERS)
         ratios = [
@@ -287,8 +288,8 @@ class CartoonGANTrainer(AdversarialTrainer[CartoonGANRecipe]):
     def judgement(self, made: Tensor, cartoons: Tensor) -> Tensor:
         """Update the discriminator; cartoons are ``(B, 3, s, s)`` in [0, 1], results in [-1, 1].
 
-        Differs from the published code: the generator is judged on what it makes now, where that
-        code took the judgement of an earlier result from the pool.
+        Differs from the published code [adversarial_weight]: the generator is judged on what it
+        makes now, where that code took the judgement of an earlier result from the pool.
         """
         objective = self.recipe.objective
         shown = [2 * cartoons - 1, self.results(made, self.random("results"))]

@@ -134,9 +134,9 @@ class CodedTrainer(TranslationTrainer[C]):
     def calm(self, domain: str, pictures: Sequence[Tensor]) -> None:
         """Let codes of ``pictures``, ``(1, 3, H, W)`` in [0, 1] each, have a mean square of 1.
 
-        Differs from the paper, where weights to start from ask for it. Fitted encoders put some
-        pictures far out. What is painted by such codes is no picture, and drawing them in would be
-        all that the first steps did.
+        Differs from the paper [start_from]: codes of pictures begin no larger than drawn ones.
+        Fitted encoders put some pictures far out. What is painted by such codes is no picture, and
+        drawing them in would be all that the first steps did.
         """
         method = cast(CodedTranslation, self.method)
         if parametrize.is_parametrized(self.last_layer(method, domain)):
@@ -184,9 +184,10 @@ class CodedTrainer(TranslationTrainer[C]):
     def fit_codes(self) -> dict[str, Tensor]:
         """Take in codes of results; after the last step, fit the style encoders to them.
 
-        Differs from the paper, where the recipe asks for it: what networks that learn together
-        make of a code is not what the encoders say, least of all after a short training. The last
-        layer of an encoder is linear, so what finds drawn codes best is known exactly.
+        Differs from the paper [codes_last]: style encoders are fitted anew. What networks that
+        learn together make of a code is not what the encoders say, least of all after a short
+        training. The last layer of an encoder is linear, so what finds drawn codes best is known
+        exactly.
         """
         method = cast(CodedTranslation, self.result)
         reals = dict(zip("AB", self.reals(0), strict=True))
@@ -230,8 +231,8 @@ def l1(found: Tensor, wanted: Tensor) -> Tensor:
 class Prior(nn.Module):
     """Keeps the codes of pictures distributed like those that are drawn.
 
-    Differs from the paper, unless --prior-weight is 0: MUNIT's has nothing that keeps codes of
-    pictures like drawn ones, and DRIT's compares every code with those by itself.
+    Differs from the paper [prior_weight]: codes of pictures are kept like drawn ones as a whole.
+    MUNIT's has nothing for that, and DRIT's compares every code with those by itself.
 
     A normal distribution N(m, Σ) with the moments of the latest codes stands for where codes are.
     Its divergence KL(N(m, Σ) ‖ N(0, I)) is the mean over codes z of
@@ -356,8 +357,8 @@ def mode_seeking(
 ) -> Tensor:
     """How little two results of one content differ for how much their codes do.
 
-    Differs from the paper, where the recipe asks for it: minimised, this keeps a generator from
-    ignoring the code (Mao et al., arXiv:1903.05628).
+    Differs from the paper [mode_seeking_weight]: it costs when results differ less than their
+    codes, which keeps a generator from ignoring the code (Mao et al., arXiv:1903.05628).
 
     Args:
         first: Results ``(B, 3, H, W)`` of the first codes.

@@ -97,9 +97,9 @@ class CycleGANTrainer(TranslationTrainer[CycleGANRecipe]):
         )
         method = CycleGAN(config)
         if recipe.norm == "none":
-            # Differs from the paper, where the recipe asks for it: generators have no norms. Then
-            # nothing but the weights keeps the signal's size, and blocks add to it: they begin with
-            # nothing (Zhang, Dauphin & Ma, Fixup Initialization, arXiv:1901.09321).
+            # Differs from the paper [norm=none]: generators have no norms. Then nothing but the
+            # weights keeps the signal's size, and blocks add to it: they begin with nothing (Zhang,
+            # Dauphin & Ma, Fixup Initialization, arXiv:1901.09321).
             initialise(method, "kaiming")
             for block in method.modules():
                 if isinstance(block, Residual):
@@ -115,8 +115,6 @@ class CycleGANTrainer(TranslationTrainer[CycleGANRecipe]):
 
     def judge(self) -> nn.Module:
         """A fresh discriminator."""
-        # Differs from the paper, where the recipe asks for it: discriminators look at features
-        # of a trained network (Projected GANs, arXiv:2111.01007).
         return judge_for(self, lambda: patches(self.recipe.discriminator_width))
 
     def step(self) -> dict[str, Tensor]:
@@ -124,8 +122,6 @@ class CycleGANTrainer(TranslationTrainer[CycleGANRecipe]):
         recipe = self.recipe
         reals = self.reals(recipe.judge_extra)
         if self.done < recipe.judge_warmup:
-            # Differs from the paper, where the recipe asks for it: generators learn nothing from a
-            # discriminator that tells nothing, and trained ones forget.
             with torch.no_grad(), self.autocast():
                 fakes = self.b_to_a(reals[1]), self.a_to_b(reals[0])
             return {"discriminators": self.teach_judges(reals, fakes, 0.5)}
@@ -147,21 +143,20 @@ class CycleGANTrainer(TranslationTrainer[CycleGANRecipe]):
             total = fooling + recipe.cycle_weight * (cycle + recipe.identity_weight * identity)
             losses = {"adversarial": fooling, "cycle": cycle, "identity": identity}
             if recipe.checkerboard_weight:
-                # Differs from the paper, where the recipe asks for it: resizing leaves stripes.
                 losses["checkerboard"] = stripes(torch.cat([fake_a, fake_b]))
                 total = total + recipe.checkerboard_weight * losses["checkerboard"]
             self.update(total, self.forgers)
         # Half of it, so that they learn at half the generators' pace, as in the paper.
-        # Differs from the paper, where the recipe asks for it: they see more pictures than one.
+        # Differs from the paper [judge_extra]: discriminators see more pictures than one.
         telling = self.teach_judges(reals, self.shown((fake_a, fake_b), recipe.judge_extra), 0.5)
         return {"total": total, **losses, "discriminators": telling}
 
     def seen(self, images: Tensor, purpose: str) -> Tensor:
         """Inputs of the generators: ``(B, 3, s, s)`` in [-1, 1], exposed at random if asked for.
 
-        Differs from the paper, where the recipe asks for it: dark photos otherwise end as dark
-        results. The way back leads to the picture as it was, so nothing needs to be hidden in the
-        result to tell how dark it had been.
+        Differs from the paper [exposure]: inputs are made lighter or darker at random; dark photos
+        otherwise end as dark results. The way back leads to the picture as it was, so nothing needs
+        to be hidden in the result to tell how dark it had been.
         """
         if not self.recipe.exposure:
             return images

@@ -95,10 +95,8 @@ class DCGANRecipe(AdversarialRecipe):
 class DCGANTrainer(AdversarialTrainer[DCGANRecipe]):
     """The discriminator first, then the generator on the same codes.
 
-    Differs from the paper: unless told otherwise the discriminator is bounded by spectral
-    normalisation (arXiv:1802.05957) in place of batch normalisation and told the deviation of the
-    batch, plays for the hinge, and sees augmented pictures only (arXiv:2006.10738), without which
-    it knows a few thousand pictures by heart.
+    Differs from the paper [augment]: the discriminator sees augmented pictures only
+    (arXiv:2006.10738), without which it knows a few thousand pictures by heart.
     """
 
     columns: ClassVar[int] = 8
@@ -113,8 +111,8 @@ class DCGANTrainer(AdversarialTrainer[DCGANRecipe]):
         )
         initialise(method, scales="normal")
         self.generator = self.build(method).generator
-        # Differs from the paper, where the recipe asks for it: discriminators look at features
-        # of a trained network (Projected GANs, arXiv:2111.01007).
+        # Differs from the paper [judged=pixels]: unless ``published`` is set, the discriminator has
+        # no batch normalisation, and is told the deviation of the batch.
         judge = judge_for(
             self, lambda: pyramid(recipe.size, recipe.discriminator_width, recipe.published)
         )

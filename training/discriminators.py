@@ -245,7 +245,6 @@ def judge_for(trainer: AdversarialTrainer[Any], usual: Callable[[], nn.Module]) 
     """A fresh discriminator, as the recipe of ``trainer`` asks for it.
 
     Where it asks for features, a network that looks at those takes the place of the ``usual`` one.
-    Callers mark that, for it is what cards tell.
 
     Raises InputError when the crops are too small for features.
     """

@@ -58,7 +58,6 @@ class DRITRecipe(CodedRecipe):
     objective: Annotated[
         Objective, Field(description="What the sides play for: least squares, hinge or entropy.")
     ] = "bce"
-    # Differs from the paper, unless told otherwise: discriminators are bounded (arXiv:1802.05957).
     spectral: Annotated[
         bool, Field(description="Bound the discriminators by spectral normalisation.")
     ] = True
@@ -162,8 +161,6 @@ class DRITTrainer(CodedTrainer[DRITRecipe]):
     def judge(self) -> nn.Module:
         """A fresh discriminator of pictures."""
         recipe = self.recipe
-        # Differs from the paper, where the recipe asks for it: discriminators look at features
-        # of a trained network (Projected GANs, arXiv:2111.01007).
         return judge_for(
             self,
             lambda: MultiScale(
@@ -189,11 +186,7 @@ class DRITTrainer(CodedTrainer[DRITRecipe]):
 
     @torch.no_grad()
     def first_fakes(self, real_a: Tensor, real_b: Tensor) -> list[Tensor]:
-        """What is made of a batch while the discriminators alone learn; in their order.
-
-        Differs from the paper, where the recipe asks for it: generators learn nothing from a
-        discriminator that tells nothing, and trained ones forget.
-        """
+        """What is made of a batch while the discriminators alone learn; in their order."""
         real = {"A": real_a[1::2], "B": real_b[1::2]}
         drawn = self.normal("drawn", self.net.code_size)[1::2]
         fakes = []
@@ -289,7 +282,6 @@ class DRITTrainer(CodedTrainer[DRITRecipe]):
                 alike = alike + mode_seeking(random_b[0], random_b[1], codes[0], codes[1])
                 terms["mode_seeking"] = recipe.mode_seeking_weight, alike
             if recipe.checkerboard_weight:
-                # Differs from the paper, where the recipe asks for it: resizing leaves stripes.
                 terms["checkerboard"] = recipe.checkerboard_weight, stripes(torch.cat(fakes))
             total = torch.stack([weight * loss for weight, loss in terms.values()]).sum()
             self.update(total, self.forgers)

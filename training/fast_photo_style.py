@@ -63,7 +63,6 @@ class FastPhotoStyleTrainer(Trainer[FastPhotoStyleRecipe]):
             method.scale(level).copy_(normalised.scale[f"relu{level}_1"])
         self.method: FastPhotoStyle = self.build(method)
         self.decoders = self.prepare(AllDecoders(method.decoders))
-        # Differs from the paper, which has Adam, where the recipe asks for Muon.
         self.optimizer = self.adam_or_muon(method.decoders)
 
     def step(self) -> dict[str, Tensor]:
@@ -74,8 +73,8 @@ class FastPhotoStyleTrainer(Trainer[FastPhotoStyleRecipe]):
         made = self.decoders(found)
         losses = {"pixels": torch.stack([F.mse_loss(x, photos) for x in made.values()]).sum()}
         loss = losses["pixels"]
-        # Differs from the paper, where the recipe gives features no weight: a step then takes half
-        # the time, and in a short training colours come back sooner from pixels alone.
+        # Differs from the paper [feature_weight=0.0]: features have no weight. A step then takes
+        # half the time, and in a short training colours come back sooner from pixels alone.
         if self.recipe.feature_weight:
             again = {
                 level: self.features(picture, (level,))[level] for level, picture in made.items()

@@ -161,7 +161,7 @@ class PerceptualTrainer(Trainer[P]):
             style_layers=style_layers,
             style_weight=recipe.style_weight,
             tv_weight=recipe.tv_weight,
-            # Differs from the paper, where the recipe asks for a margin.
+            # Differs from the paper [margin]: results are mirrored outwards before they are judged.
             margin=recipe.margin,
         )
         untouched = self.examples(self.photos, 8)
@@ -175,10 +175,9 @@ class PerceptualTrainer(Trainer[P]):
     def prepare_network(self, network: Transform) -> None:
         """Make what :meth:`update_on` needs to train ``network``."""
         self.transform = self.prepare(network)
-        # Differs from the paper, which has Adam, where the recipe asks for Muon.
         self.optimizer = self.adam_or_muon(network)
-        # Differs from the paper, where the recipe asks for it: blots that turn the norms cost its
-        # objective next to nothing, but they cost.
+        # Differs from the paper [spike_weight]: blots that turn the norms cost. The objective
+        # hardly sees them.
         watched = self.recipe.spike_weight > 0
         self.spikes = Spikes(network, self.recipe.spike_limit) if watched else None
         self.losses = self.compiled(self._losses)
@@ -208,22 +207,22 @@ class PerceptualTrainer(Trainer[P]):
         self, photos: Tensor, mix: Tensor, which: Tensor, warmed: Tensor | None
     ) -> dict[str, Tensor]:
         """Each term and their sum, in shares of the untouched photo's objective."""
-        # Differs from the paper: areas that are wholly black or white keep some of their gradient
-        # (zoo.nn.blocks.SLOPE).
+        # Differs from the paper [published=False]: areas that are wholly black or white keep some
+        # of their gradient (zoo.nn.blocks.SLOPE).
         made = self.transform(photos, mix)
         terms = self.loss(made, photos, which)
         means = {name: (term / self.untouched[which]).mean() for name, term in terms.items()}
         weights: dict[str, float | Tensor] = dict.fromkeys(means, 1.0)
         if self.recipe.checkerboard_weight:
-            # Differs from the paper, where the recipe asks for it: resizing leaves stripes.
+            # Differs from the paper [checkerboard_weight]: stripes, which resizing leaves, cost.
             means["checkerboard"] = stripes(made)
             weights["checkerboard"] = self.recipe.checkerboard_weight
         if self.spikes:
             means["spikes"] = self.spikes.take()
             weights["spikes"] = self.recipe.spike_weight
         if self.recipe.frame_weight:
-            # Differs from the paper, where the recipe asks for it: a line or a frame costs the
-            # objective next to nothing.
+            # Differs from the paper [frame_weight]: a line or a frame along the border costs. The
+            # objective hardly sees it.
             found = [rims(made.float(), band) - rims(photos, band) for band in FRAMES]
             means["frame"] = torch.stack(found).abs().mean()
             weights["frame"] = self.recipe.frame_weight
@@ -260,8 +259,8 @@ class JohnsonTrainer(PerceptualTrainer[JohnsonRecipe]):
             color=self.colors[0],
             contrast=self.contrasts[0],
             published=recipe.published,
-            # Differs from the paper, where the recipe asks for it: the layers after the residual
-            # blocks do not normalise, and patches that set the norms there have nothing to set.
+            # Differs from the paper [loose]: the layers after the residual blocks do not normalise,
+            # and patches that set the norms there have nothing to set.
             loose=recipe.loose,
         )
         method = self.build(Johnson(config))

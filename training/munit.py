@@ -99,8 +99,6 @@ class MUNITTrainer(CodedTrainer[MUNITRecipe]):
     def judge(self) -> nn.Module:
         """A fresh discriminator."""
         width, scales = self.recipe.discriminator_width, self.recipe.discriminator_scales
-        # Differs from the paper, where the recipe asks for it: discriminators look at features
-        # of a trained network (Projected GANs, arXiv:2111.01007).
         return judge_for(self, lambda: MultiScale(width, scales))
 
     def learn(self) -> dict[str, Tensor]:
@@ -115,8 +113,8 @@ class MUNITTrainer(CodedTrainer[MUNITRecipe]):
             with self.autocast():
                 content_a, content_b = a.encode_content(real_a), b.encode_content(real_b)
                 style_a, style_b = a.encode_style(real_a).float(), b.encode_style(real_b).float()
-                # Differs from the paper, where the recipe asks for it: some translations take the
-                # style of a real picture. There all styles are drawn.
+                # Differs from the paper [guided]: some translations take the style of a real
+                # picture. There all styles are drawn.
                 guided = self.uniform("guided", 1) < recipe.guided
                 drawn_a = style_a.detach().where(guided, self.normal("style_a", size))
                 drawn_b = style_b.detach().where(guided, self.normal("style_b", size))
@@ -158,25 +156,20 @@ class MUNITTrainer(CodedTrainer[MUNITRecipe]):
                 alike = alike + mode_seeking(fake_b, made_b, drawn_b, other_b)
                 terms["mode_seeking"] = recipe.mode_seeking_weight, alike
             if recipe.checkerboard_weight:
-                # Differs from the paper, where the recipe asks for it: resizing leaves stripes.
                 striped = stripes(torch.cat([fake_a, fake_b]))
                 terms["checkerboard"] = recipe.checkerboard_weight, striped
             total = torch.stack([weight * loss for weight, loss in terms.values()]).sum()
             self.update(total, self.forgers)
         self.prior_a.update(style_a)
         self.prior_b.update(style_b)
-        # Differs from the paper, where the recipe asks for it: they see more pictures than one.
+        # Differs from the paper [judge_extra]: discriminators see more pictures than one.
         telling = self.teach_judges(reals, self.shown((fake_a, fake_b), recipe.judge_extra))
         losses = {name: loss for name, (_, loss) in terms.items()}
         return {"total": total, **losses, "discriminators": telling}
 
     @torch.no_grad()
     def first_fakes(self, reals: Sequence[Tensor]) -> list[Tensor]:
-        """What is made of pictures of each kind while the discriminators alone learn.
-
-        Differs from the paper, where the recipe asks for it: generators learn nothing from a
-        discriminator that tells nothing, and trained ones forget.
-        """
+        """What is made of pictures of each kind while the discriminators alone learn."""
         fakes, size = [], len(self.prior_a.mean)
         for here, real, other in ("A", reals[1], self.net_b), ("B", reals[0], self.net_a):
             codes = self.normal(f"first_{here}", len(real) // self.recipe.batch_size, size)

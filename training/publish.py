@@ -36,11 +36,18 @@ from zoo.card import CardFacts, DataSet, Metric
 from zoo.errors import CheckpointError, InputError
 from zoo.files import staged
 from zoo.method import Method
+from zoo.methods import METHODS
 from zoo.pipeline import VERSION
 
 log = logging.getLogger(__name__)
 
 CURVES, SAMPLES, NEIGHBOURS = "curves.svg", "samples.jpg", "neighbours.png"
+STARTED = (
+    "Training started from the weights of an earlier run, which the steps and the time given here "
+    "leave out; the command alone does not make the same weights."
+)
+# A departure, and what of its recipe or its network decides whether weights have it.
+MARK = re.compile(r"\b(Differs from the (?:paper|published code)\b)(?: \[(\w+)(?:=([^]]+))?\])?")
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")  # apart also for the colour-blind
 
 
@@ -109,11 +116,7 @@ def publish(
         share = f"A short schedule: {facts['step']} steps of {recipe['batch_size']} pictures"
         limits = (f"{share}, where the full recipe makes {whole}.", *limits)
     if recipe.get("start_from") or recipe.get("add_to"):
-        limits = (
-            "Training started from the weights of an earlier run, which the steps and the time "
-            "given here leave out; the command alone does not make the same weights.",
-            *limits,
-        )
+        limits = (STARTED, *limits)
     numbers = {key: value for key, value in recipe.items() if key not in paths}
     if recipe.get("add_to"):  # whose network it is, whatever the flags say
         network = asdict(method.config)
@@ -136,9 +139,9 @@ def publish(
             "seconds": float(facts["seconds"]),
             "metrics": tuple(metrics),
             "limits": tuple(limits),
-            "departures": departures(type(method), recipe_in(trainer)),
         }
     )
+    made = replace(made, departures=departures(made))
     lines = [json.loads(line) for line in (run / METRICS).read_text().splitlines()]
     files = {
         name: (run / CHECKPOINT / name).read_bytes()
@@ -188,7 +191,7 @@ def renew(
     made = replace(
         facts,
         metrics=(*metrics, *checked(method, kind(**told | dict(places)), shown, None)),
-        departures=departures(type(method), kind),
+        departures=departures(facts),
     )
     return lay_out(out, method, made, shown, files)
 
@@ -249,21 +252,42 @@ def places(kind: type[Recipe]) -> set[str]:
     return {name for name, hint in hints.items() if hint in (Path, Path | None)}
 
 
-def departures(method: type[Method], recipe: type[Recipe]) -> tuple[str, ...]:
-    """What comments and docstrings mark with "Differs from …" in the modules of both.
+def retell(folder: Path) -> None:
+    """Bring what the card in ``folder`` says of departures up to date; all else stays as it is."""
+    path = folder / checkpoint.CARD
+    facts = card.parse(path.read_text())
+    write(path, card.render(replace(facts, departures=departures(facts))).encode())
 
-    Those of the recipes that ``recipe`` builds on are looked through as well.
+
+def departures(facts: CardFacts) -> tuple[str, ...]:
+    """What the code of a checkpoint's method and training marks with "Differs from …".
+
+    ``[judged=features]`` behind a mark leaves it to weights whose recipe, or network, has that
+    value; ``[guided]`` to those that have it, and not as 0, "none" or the like. What a recipe of an
+    earlier version does not have is as it is by default.
     """
+    method = METHODS[facts.method]
+    recipe = recipe_in(import_module(f"training.{facts.method}"))
+    settings = {
+        **{name: field.default for name, field in recipe.__dataclass_fields__.items()},
+        **asdict(method.Config(**facts.config)),
+        **facts.recipe,
+        "start_from": STARTED in facts.limits,  # a recipe on a card has no places
+    }
     found = []
-    modules = dict.fromkeys(map(inspect.getmodule, [method, *recipe.__mro__]))
-    for module in modules:
+    for module in dict.fromkeys(map(inspect.getmodule, [*method.__mro__, *recipe.__mro__])):
         ours = module and module.__name__.startswith(("zoo.", "training."))
         lines = inspect.getsource(module).splitlines() if module and ours else []
         for number, line in enumerate(lines):
-            if not re.search(r"\bDiffers from the (paper|published code)\b", line):
+            mark = MARK.search(line)
+            if not mark:
+                continue
+            start, name, wanted = mark.groups()
+            value = settings.get(name) if name else True
+            if not (str(value) == wanted if wanted else value not in (None, 0, "", "none")):
                 continue
             comment = line.lstrip().startswith("#")
-            words = [line[line.index("Differs") :]]
+            words = [start + line[mark.end() :]]
             for following in lines[number + 1 :]:
                 text = following.strip()
                 if not text or text.startswith('"""') or text.startswith("#") != comment:

@@ -60,12 +60,13 @@ class Recipe:
         float, Field(ge=0, le=1, description="The rate is divided by 1 + this times the step.")
     ] = 0.0
     cooldown: Cooldown = 0.0
+    # Differs from the paper [optimizer=muon]: Muon takes the place of Adam.
     optimizer: Optimizer = "adam"
     clip: Annotated[
         float, Field(ge=0, description="Largest norm of the gradient; 0 does not clip.")
     ] = 0.0
-    # Differs from the paper, unless --average is 0: what is kept are averages of the weights over
-    # the latest steps.
+    # Differs from the paper [average]: what is kept are averages of the weights over the latest
+    # steps.
     average: Annotated[
         float,
         Field(ge=0, lt=1, description="Decay of the averaged weights, which are what is saved."),

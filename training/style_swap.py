@@ -79,7 +79,6 @@ class StyleSwapTrainer(Trainer[StyleSwapRecipe]):
         # As in training.adain: what training starts from may have another one.
         self.features.scale[LAYER] = self.method.scale
         self.decoder = self.prepare(method.decoder)
-        # Differs from the paper, which has Adam, where the recipe asks for Muon.
         self.optimizer = self.adam_or_muon(method.decoder)
 
     def step(self) -> dict[str, Tensor]:
@@ -103,8 +102,8 @@ class StyleSwapTrainer(Trainer[StyleSwapRecipe]):
             "tv": self.recipe.tv_weight * total_variation(made),
         }
         if self.recipe.style_weight:
-            # Differs from the paper, where the recipe asks for it: features of one layer leave it
-            # open what the layers before it look like, and the network leaves them pale.
+            # Differs from the paper [style_weight]: style counts in other layers too. Features of
+            # one leave open what the layers before it look like, and the network leaves them pale.
             styles = [j for _, j in pairs]
             style_loss = torch.stack(
                 [
@@ -117,10 +116,11 @@ class StyleSwapTrainer(Trainer[StyleSwapRecipe]):
             ).sum()
             losses["style"] = self.recipe.style_weight * style_loss
         if self.recipe.checkerboard_weight:
-            # Differs from the paper, where the recipe asks for it: resizing leaves stripes.
+            # Differs from the paper [checkerboard_weight]: stripes, which resizing leaves, cost.
             losses["checkerboard"] = self.recipe.checkerboard_weight * stripes(made)
         if self.recipe.pixel_weight:
-            # Differs from the paper, where the recipe asks for it: colours and edges come sooner.
+            # Differs from the paper [pixel_weight]: untouched pictures are to come back pixel by
+            # pixel as well, and colours and edges come sooner.
             pixels = F.l1_loss(made[: len(pictures)], pictures)
             losses["pixels"] = self.recipe.pixel_weight * pixels
         loss = torch.stack(list(losses.values())).sum()

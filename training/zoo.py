@@ -3,6 +3,7 @@
     python -m training.zoo --data DIR --minutes 60 [--only adain --only munit-chinese]
     python -m training.zoo --data DIR --measure [--only adain]
     python -m training.zoo --data DIR --pack OUT
+    python -m training.zoo --retell [--only adain]
 
 The checkpoint that is furthest from its budget of steps goes on where it stopped. Then it is
 measured, and takes the place of the one in ``zoo/checkpoints`` if it passes every gate and is
@@ -10,7 +11,8 @@ better by the measure that :data:`training.jobs.JOBS` names; else that one stays
 came of it is in ``zoo/checkpoints/LEDGER.md``. With ``--pack`` nothing is trained: small copies of
 the pictures, of the size that they are used at, are written to a folder that can be given as
 ``--data`` elsewhere. With ``--measure`` nothing is trained either: all figures and samples of the
-cards are made anew, from the weights as they ship.
+cards are made anew, from the weights as they ship; with ``--retell`` only what they say of
+departures from the papers, from the comments of today.
 """
 
 import json
@@ -36,7 +38,7 @@ from training.faults import bounds_of
 from training.jobs import JOBS, WORK, Job, Session
 from training.ledger import SHIPPED, enter, write_ledger
 from training.loop import CHECKPOINT, RUN, Trainer, fit, write
-from training.publish import publish, recipe_in, renew
+from training.publish import publish, recipe_in, renew, retell
 from training.recipe import Run
 from training.sheet import Sheet
 from training.sources import pictures
@@ -334,6 +336,7 @@ def walk(session: Session, jobs: Sequence[Job], minutes: float) -> None:
 @click.option("--device", type=click.Choice(["auto", "cpu"]), default="auto", show_default=True)
 @click.option("--compile", is_flag=True, help="As --compile of the recipes.")
 @click.option("--measure", "again", is_flag=True, help="Measure what ships anew.")
+@click.option("--retell", "words", is_flag=True, help="Tell the departures of what ships anew.")
 @click.option("--pack", "out", type=click.Path(path_type=Path), help="Pack the pictures there.")
 def main(
     minutes: float,
@@ -344,6 +347,7 @@ def main(
     device: str,
     compile: bool,
     again: bool,
+    words: bool,
     out: Path | None,
 ) -> None:
     """Train the checkpoints that ship further, and ship what is better."""
@@ -360,6 +364,10 @@ def main(
         if out:
             for job in jobs:
                 log.info("%s: %.1f MB", job.name, carry(session, job, out) / 1e6)
+        elif words:
+            for place in (session.shipped / job.name for job in jobs):
+                if place.is_dir():  # of a new job there is none yet
+                    retell(place)
         elif again:
             for job in jobs:
                 measure(session, job)

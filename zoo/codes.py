@@ -170,9 +170,9 @@ class CodedTranslation(Translation, Coded):
     A translation is the content code of the photo, decoded with a style code of the other domain.
     A subclass has the three networks: both encoders, and the decoder.
 
-    Differs from the paper, where ``skip`` is set: decoders are given the photo beside its content,
-    and add a change to it. Short trainings cannot draw a picture from its content alone, and kinds
-    that share their shapes, such as seasons, need not.
+    Differs from the paper [skip]: decoders are given the photo beside its content, and add a change
+    to it. Short trainings cannot draw a picture from its content alone, and kinds that share their
+    shapes, such as seasons, need not.
     """
 
     def __init__(self, config: Any) -> None:

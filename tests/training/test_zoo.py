@@ -385,6 +385,14 @@ def test_measuring_trains_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked == ["adain", "dcgan"]
 
 
+def test_departures_are_told_anew_without_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Path] = []
+    monkeypatch.setattr(zoo, "retell", asked.append)
+    monkeypatch.setattr(zoo, "measure", lambda *_: pytest.fail("measured"))
+    assert CliRunner().invoke(zoo.main, ["--retell", "--only", "adain"]).exit_code == 0
+    assert asked == [checkpoint.SHIPPED / "adain"]
+
+
 def test_unknown_names_are_refused() -> None:
     done = CliRunner().invoke(zoo.main, ["--only", "mona-lisa"])
     assert done.exit_code == 2

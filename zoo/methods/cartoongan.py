@@ -50,8 +50,10 @@ class Generator(nn.Module):
 
     Differs from the paper: unless ``published`` is set, features are resized before they are
     convolved and every border is a mirror. Transposed convolutions leave a checkerboard, zeros a
-    frame. The layers and all other sizes are the paper's. Nor has the paper ``skip``, which is for
-    restoring: see :func:`zoo.nn.translation.picture`.
+    frame. The layers and all other sizes are the paper's.
+
+    Differs from the paper [skip]: what is made is a change that is added to the photo, for
+    restoring; see :func:`zoo.nn.translation.picture`.
     """
 
     def __init__(self, config: CartoonGANConfig) -> None:

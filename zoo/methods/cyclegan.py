@@ -52,8 +52,8 @@ class Generator(nn.Module):
     convolved and every border is a mirror. Transposed convolutions leave a checkerboard, zeros a
     frame. The layers and all other sizes are the paper's.
 
-    Nor has the paper ``skip`` and other norms, which are for kinds of picture that share their
-    drawing, such as seasons: see :func:`zoo.nn.translation.picture`.
+    Differs from the paper [skip]: what is made is a change that is added to the picture, for kinds
+    that share their drawing, such as seasons; see :func:`zoo.nn.translation.picture`.
     """
 
     def __init__(
