@@ -10,7 +10,6 @@ from space.controls import choice_word
 from space.pictures import PAINTINGS, PHOTOS
 from zoo import checkpoint
 from zoo.form import form_of
-from zoo.method import both_ways
 from zoo.methods import METHODS
 from zoo.metrics import FIGURES
 from zoo.pipeline import form_for
@@ -104,11 +103,14 @@ def in_forms() -> Iterator[str]:
             yield from (word for word, _ in field.control.offers)
 
 
-def in_directions() -> Iterator[str]:
+def in_configs() -> Iterator[str]:
     for path in checkpoint.SHIPPED.glob("*/config.json"):
-        config = json.loads(path.read_text("utf-8"))["config"]
-        if domains := config.get("domains"):
-            yield from (word for word, _ in both_ways(domains)["direction"])
+        shipped = json.loads(path.read_text("utf-8"))
+        method = METHODS[shipped["method"]]
+        config = method.Config(**shipped["config"])
+        yield method.style_of(config)
+        for offered in method.offers(config).values():
+            yield from (word for word, _ in offered)
 
 
 def in_figures() -> Iterator[str]:
@@ -122,7 +124,7 @@ def in_figures() -> Iterator[str]:
 def every_text() -> set[str]:
     errors = errors_of(ast.parse((ROOT / "zoo" / "errors.py").read_text()), {"ZooError"})
     found = {text for path in sources() for text in in_source(path, errors)}
-    found |= set(in_directions()) | set(in_scripts()) | set(in_forms()) | set(in_figures())
+    found |= set(in_configs()) | set(in_scripts()) | set(in_forms()) | set(in_figures())
     found |= {picture.name for picture in (*PHOTOS, *PAINTINGS)} | {"None", "Stylize", "Generate"}
     found |= {*PALETTE, REST}
     return {text for text in found if re.search("[A-Za-z]{2}", text)}
