@@ -43,6 +43,7 @@ TICKS = 90_000  # a second: the unit in which frames have their times
 READ = "mov,mp4,matroska,webm,avi,mpegts,mpeg,ogg,flv,asf,gif"
 COPIED = frozenset(("aac", "mp3", "opus", "ac3", "alac"))  # sound that MP4 takes as it is
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+ALONE: dict[str, Any] = {"samples": 1, "way_back": False}  # a frame has one result
 CUT = 0.3  # of a frame at least has to be seen again in the next, or a new scene begins
 
 
@@ -74,7 +75,7 @@ def video_options(
 
 def fields_of(method: type[Method]) -> tuple[Field, ...]:
     """What can be chosen where ``method`` repaints a video: its own settings and the video's."""
-    without = {"content", "size", "bits", "samples"}
+    without = {"content", "size", "bits", *ALONE}
     own = (field for field in form_for(method) if field.name not in without)
     return (*own, *form_of(video_options))
 
@@ -232,8 +233,7 @@ def restyle(
         if field.kind == "picture" and inputs.get(field.name) is not None:
             # Once, and not for every frame.
             inputs[field.name] = images.open_picture(inputs[field.name]).image
-    if "samples" in pipeline.form.by_name:
-        inputs["samples"] = 1
+    inputs |= {name: value for name, value in ALONE.items() if name in pipeline.form.by_name}
     started = time.perf_counter()
     steady = Steady(options["smooth"])
     number = 0

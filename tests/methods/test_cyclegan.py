@@ -8,6 +8,7 @@ from torch import nn
 from tests.pictures import photo
 from training import faults
 from zoo import checkpoint, images
+from zoo.errors import InputError
 from zoo.methods import METHODS
 from zoo.methods.cyclegan import CycleGAN, CycleGANConfig, Generator
 from zoo.pipeline import Pipeline
@@ -73,6 +74,18 @@ def test_each_direction_is_a_network_of_its_own() -> None:
     assert 0 <= min(there.min(), back.min()) <= max(there.max(), back.max()) <= 1
     assert (there - back).abs().mean() > 0.01
     assert torch.equal(method(content, strength=0.0), content)
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.4])
+def test_the_way_back_follows_the_result(strength: float) -> None:
+    method, content = tiny(), torch.rand(1, 3, 32, 40)
+    both = method(content, direction="BtoA", strength=strength, way_back=True)
+    there = method(content, direction="BtoA", strength=strength)
+    torch.testing.assert_close(both, torch.cat([there, method(there, strength=strength)]))
+    one_way = tiny(directions=("AtoB",))
+    assert len(one_way(content)) == 1
+    with pytest.raises(InputError, match="one direction only"):
+        one_way(content, way_back=True)
 
 
 def test_with_a_skip_no_change_is_the_picture_and_a_change_is_added() -> None:

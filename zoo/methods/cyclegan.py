@@ -9,9 +9,10 @@ The generator is that of Johnson et al. with nine residual blocks (six for 128 p
 """
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Annotated, cast
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from zoo.errors import InputError
@@ -127,11 +128,38 @@ class CycleGAN(Translation):
         )
 
     def forward(
-        self, content: Content, *, direction: Direction = "AtoB", strength: Strength = 1.0
+        self,
+        content: Content,
+        *,
+        direction: Direction = "AtoB",
+        strength: Strength = 1.0,
+        way_back: Annotated[
+            bool,
+            Field(
+                title="Show the way back",
+                description="Also what the other direction makes of the result.",
+            ),
+        ] = False,
     ) -> Tensor:
-        """Translate ``content`` in one pass; raises InputError for a way that it does not know."""
+        """Translate ``content`` ``(B, 3, H, W)`` in one pass; the way back follows as a second.
+
+        Returns ``(B, 3, H, W)``, or ``(2B, 3, H, W)`` with the way back; raises InputError for a
+        way that it does not know.
+        """
         if direction not in self.generators:
             raise InputError("This checkpoint knows one direction only. Choose the other one.")
+        result = self.translated(content, direction, strength)
+        if not way_back:
+            return result
+        other: Direction = "BtoA" if direction == "AtoB" else "AtoB"
+        if other not in self.generators:
+            raise InputError(
+                "This checkpoint knows one direction only. Turn “Show the way back” off."
+            )
+        return torch.cat([result, self.translated(result, other, strength)])
+
+    def translated(self, images: Tensor, direction: Direction, strength: float) -> Tensor:
+        """Results ``(B, 3, H, W)`` of ``images``, both in [0, 1]."""
         generator = cast(Generator, self.generators[direction])
-        result = 0.5 + 0.5 * generator(2 * content - 1, self.precision)
-        return torch.lerp(content, result, strength)
+        result = 0.5 + 0.5 * generator(2 * images - 1, self.precision)
+        return torch.lerp(images, result, strength)
