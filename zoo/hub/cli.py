@@ -50,7 +50,9 @@ def serve(
 ) -> None:
     """Serve a hub to the stock client, `hf`, git and browsers."""
     import ipaddress
+    import resource
     import socket
+    from contextlib import suppress
 
     import uvicorn
 
@@ -63,6 +65,10 @@ def serve(
         loopback = False
     if not loopback:
         click.echo("Tokens travel in clear: put a proxy with TLS in front of this.", err=True)
+    # Connections and packs of repositories need more open files than the usual 1024.
+    with suppress(OSError, ValueError):
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     hub = Hub(
         data,
         public_url=public_url,

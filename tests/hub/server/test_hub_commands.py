@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -13,13 +14,16 @@ import httpx2
 import psutil
 import pytest
 from click.testing import CliRunner
+from dulwich.objects import Blob
 from huggingface_hub import HfApi
 
 from tests.hub.server.running import Server, bearer, process, serve
 from zoo.errors import InputError, ZooError
 from zoo.hub.cli import main
 from zoo.hub.server import Hub
+from zoo.hub.server.checking import check
 from zoo.hub.server.collecting import collect
+from zoo.hub.server.repository import MAIN, Signature
 from zoo.hub.server.store import Store
 
 NewRepo = Callable[..., str]
@@ -74,6 +78,8 @@ def test_serve_answers_within_two_seconds_without_torch(tmp_path: Path) -> None:
             assert session.get("/api/whoami-v2").json()["name"] == "alice"
             # Processor time: what else the machine does must not decide.
         used = psutil.Process(running.pid).cpu_times()
+        limit = psutil.Process(running.pid).rlimit(psutil.RLIMIT_NOFILE)
+        assert limit[0] == limit[1]
         assert used.user + used.system < 2
         maps = Path(f"/proc/{running.pid}/maps").read_text()
         assert "libtorch" not in maps
@@ -108,6 +114,43 @@ def test_collecting_spares_what_is_new_or_held(tmp_path: Path) -> None:
     assert hub.repositories.path(repo.uid).is_dir()
     hub.close()
     assert "Removed 0 objects" in invoke("gc", "--data", str(tmp_path))
+
+
+def test_packs_become_one_and_few_files_stay_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoo.hub.server.repository._LOOSE_MAX", 0)
+    hub = Hub(tmp_path)
+    repo = hub.create_repo("alice/m")
+    assert repo
+    head, git = repo.head, hub.repositories.path(repo.uid)
+    for number in range(12):
+        with hub.repositories.writing(repo.uid) as repository:
+            words, tree = Signature("alice", f"{number}"), repository.commit(head).tree
+            made = repository.commit_tree([head], tree, words).id.decode()
+            repository.move(MAIN, head, made)
+            head = made
+    with ExitStack() as stack:
+        for _ in range(10):
+            reading = stack.enter_context(hub.repositories.open(repo.uid))
+            assert len([*reading.commits(head)]) == 13
+    opened = [file for file in psutil.Process().open_files() if str(git) in file.path]
+    assert len(opened) <= 3 * 13 * 4
+    assert len([*git.glob("objects/pack/*.pack")]) == 13
+    with hub.repositories.open(repo.uid) as reading:
+        collect(hub)
+        assert len([*reading.commits(head)]) == 13
+    assert len([*git.glob("objects/pack/*.pack")]) == 1
+    monkeypatch.setattr("zoo.hub.server.repository._KEPT_LOOSE", 0)
+    (git / "objects/tmp_pack_x").touch()
+    (git / "objects/pack/tmpx.pack").touch()
+    with hub.repositories.writing(repo.uid) as repository:
+        repository.objects.add_object(Blob.from_string(b"loose"))
+    assert not [*git.glob("objects/**/tmp*")]
+    collect(hub)
+    assert not [*git.glob("objects/??/*")]
+    hub.close()
+    assert not [*check(tmp_path)]
 
 
 def test_a_seeded_repository_is_whole_or_not_there(

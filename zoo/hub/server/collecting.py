@@ -16,7 +16,6 @@ log = logging.getLogger(__name__)
 
 # Longer than any upload's permission is valid, so that what is on its way is never taken away.
 _GRACE_SECONDS = 36 * 3600
-_LOOSE_MAX = 2000
 
 
 @dataclass
@@ -53,7 +52,11 @@ def collect(hub: "Hub", *, grace: float = _GRACE_SECONDS) -> Collected:
         if path.is_dir() and path.stat().st_mtime < before:
             shutil.rmtree(path, ignore_errors=True)
     for repo in hub.store.repos():
-        _pack(hub, repo.uid)
+        try:
+            _pack(hub, repo.uid)
+        except Exception:
+            # Damaged or just deleted; the others are still to be looked after.
+            log.exception("%s cannot be packed.", repo.id)
     # Cached listings of commits that are no longer a head are seldom asked for again.
     hub.store.run(
         "DELETE FROM last_commits WHERE head NOT IN (SELECT head FROM repos)"
@@ -63,8 +66,9 @@ def collect(hub: "Hub", *, grace: float = _GRACE_SECONDS) -> Collected:
 
 
 def _pack(hub: "Hub", uid: str) -> None:
-    """Put many loose git objects into one pack: it is smaller, and quicker to look into."""
+    """Put many git objects or packs into one: it is smaller, and quicker to look into."""
     with hub.repositories.writing(uid) as repository:
-        if repository.objects.count_loose_objects() > _LOOSE_MAX:
-            repository.objects.pack_loose_objects()
-            log.info("Packed the objects of %s.", uid)
+        packed = repository.pack()
+    if packed:
+        hub.repositories.rest(uid)
+        log.info("Packed the objects of %s.", uid)

@@ -13,7 +13,7 @@ from typing import Final, cast
 
 from dulwich.errors import NotTreeError
 from dulwich.object_store import PackBasedObjectStore
-from dulwich.objects import Blob, Commit, ObjectID, ShaFile, Tag, Tree
+from dulwich.objects import S_ISGITLINK, Blob, Commit, ObjectID, ShaFile, Tag, Tree
 from dulwich.pack import full_unpacked_object
 from dulwich.refs import Ref, check_ref_format
 from dulwich.repo import Repo as GitRepo
@@ -26,13 +26,18 @@ from zoo.hub.server.errors import (
     NotFoundError,
     RevisionNotFoundError,
 )
+from zoo.hub.server.objects import sync
 
 MAIN: Final = Ref(b"refs/heads/main")
 _SHORT_SHA_MIN = 5
 _HEX = frozenset("0123456789abcdef")
 # Up to this many new objects are written one by one, more of them as one pack.
 _LOOSE_MAX = 32
-_IDLE_HANDLES = 32
+# What housekeeping leaves as it is: each pack costs every handle four open files.
+_KEPT_LOOSE, _KEPT_PACKS, _SMALL_PACK_BYTES = 2000, 10, 16 << 20
+_IDLE_HANDLES, _IDLE_PER_REPOSITORY = 32, 3
+# What dulwich leaves behind when a pack cannot be finished.
+_UNFINISHED = ("objects/tmp_pack_*", "objects/pack/tmp*")
 
 
 @dataclass(frozen=True)
@@ -43,11 +48,13 @@ class Entry:
         path: From the root of the repository, with ``/`` between parts.
         sha: Git's hash of its content.
         folder: Whether it is a folder.
+        submodule: Whether it is another repository's commit, which says nothing about content.
     """
 
     path: str
     sha: str
     folder: bool
+    submodule: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,15 +94,18 @@ class Repository:
         Raises:
             RevisionNotFoundError: There is none.
         """
-        name = revision.encode("utf-8", "replace")
+        name, text = revision.encode("utf-8", "replace"), revision.lower()
+        is_sha = len(text) == 40 and _HEX.issuperset(text)
+        # Before branches: one that is called like a commit must not stand in its place.
+        if is_sha and (commit := self._peel(ObjectID(text.encode()))):
+            return commit
         for prefix in (b"refs/heads/", b"refs/tags/", b""):
             ref = Ref(prefix + name)
             if not ref.startswith(b"refs/") or len(ref) > 250 or not check_ref_format(ref):
                 continue
             if (sha := self.ref(ref)) and (commit := self._peel(ObjectID(sha.encode()))):
                 return commit
-        text = revision.lower()
-        if _SHORT_SHA_MIN <= len(text) <= 40 and _HEX.issuperset(text):
+        if _SHORT_SHA_MIN <= len(text) < 40 and _HEX.issuperset(text):
             found = [
                 commit
                 for sha in self.objects.iter_prefix(text.encode())
@@ -159,7 +169,7 @@ class Repository:
             except KeyError:
                 return None
             mode, sha = found[0] or 0, found[1]
-        return Entry(path, sha.decode(), S_ISDIR(mode))
+        return Entry(path, sha.decode(), S_ISDIR(mode), S_ISGITLINK(mode))
 
     def listing(self, commit: str, path: str = "", *, recursive: bool = False) -> Iterator[Entry]:
         """Yield a folder's files and folders, each folder before what is in it.
@@ -180,14 +190,19 @@ class Repository:
                 continue
             name = item.path.decode("utf-8", "replace")
             path = f"{folder.path}/{name}" if folder.path else name
-            entry = Entry(path, item.sha.decode(), S_ISDIR(item.mode))
+            link = S_ISGITLINK(item.mode)
+            entry = Entry(path, item.sha.decode(), S_ISDIR(item.mode), link)
             yield entry
             if recursive and entry.folder:
                 yield from self._children(entry, recursive)
 
     def blob(self, sha: str) -> bytes:
         """Return a blob's bytes."""
-        return self.objects.get_raw(ObjectID(sha.encode()))[1]
+        name = ObjectID(sha.encode())
+        try:
+            return self.objects.get_raw(name)[1]
+        except KeyError:  # packed while it was looked for, first in packs and then beside them
+            return self.objects.get_raw(name)[1]
 
     def read(self, commit: str, path: str) -> bytes | None:
         """Return a file's bytes as git has them, ``None`` if there is no such file."""
@@ -239,6 +254,31 @@ class Repository:
             unpacked = (full_unpacked_object(each) for each in objects())
             self.objects.add_pack_data(count, unpacked)
         return commit
+
+    def pack(self) -> bool:
+        """Put loose objects and small packs into one where they are many; says if they were.
+
+        dulwich's own ways of doing this hold all objects in memory.
+        """
+        folder, store = Path(self.git.path) / "objects", self.objects
+        loose = [p.parent.name + p.name for p in folder.glob("[0-9a-f][0-9a-f]/" + "[0-9a-f]" * 38)]
+        small = [
+            pack
+            for pack in store.packs
+            if (folder / "pack" / f"pack-{pack.name().decode()}.pack").stat().st_size
+            < _SMALL_PACK_BYTES
+        ]
+        if len(loose) <= _KEPT_LOOSE and len(small) <= _KEPT_PACKS:
+            return False
+        shas = {ObjectID(sha.encode()) for sha in loose}.union(*small)
+        made = store.add_pack_data(len(shas), (full_unpacked_object(store[s]) for s in shas))
+        sync(folder / "pack")
+        for sha in loose:
+            store.delete_loose_object(ObjectID(sha.encode()))
+        for pack in small:
+            if made is None or pack.name() != made.name():
+                store._remove_pack(pack)
+        return True
 
     def tag(self, name: str, commit: str, signature: Signature) -> str:
         """Store an annotated tag of a commit and return its sha; no ref moves yet."""
@@ -317,15 +357,20 @@ class Repositories:
         root.mkdir(parents=True, exist_ok=True)
         self._guard = threading.Lock()
         self._idle: deque[tuple[str, Repository]] = deque()
+        self._rests: dict[str, int] = defaultdict(int)
         self._locks: dict[str, threading.RLock] = defaultdict(threading.RLock)
 
     def path(self, uid: str) -> Path:
         """Return the folder of a repository."""
         return self.root / f"{uid}.git"
 
+    def create_empty(self, uid: str) -> None:
+        """Make a repository without a commit."""
+        GitRepo.init_bare(str(self.path(uid)), mkdir=True, default_branch=b"main").close()
+
     def create(self, uid: str, files: Mapping[str, bytes], signature: Signature) -> str:
         """Make a repository whose first commit holds ``files``; returns the commit's sha."""
-        GitRepo.init_bare(str(self.path(uid)), mkdir=True, default_branch=b"main").close()
+        self.create_empty(uid)
         with self.writing(uid) as repository:
             edits = Edits(repository, None)
             blobs: dict[ObjectID, Callable[[], bytes]] = {}
@@ -343,6 +388,7 @@ class Repositories:
         """Lend a repository to this thread for reading."""
         repository = None
         with self._guard:
+            rests = self._rests[uid]
             for item in self._idle:
                 if item[0] == uid:
                     repository = item[1]
@@ -357,9 +403,14 @@ class Repositories:
         finally:
             with self._guard:
                 self._idle.append((uid, repository))
-                oldest = self._idle.popleft() if len(self._idle) > _IDLE_HANDLES else None
-            if oldest is not None:
-                oldest[1].close()
+                mine = [item for item in self._idle if item[0] == uid]
+                surplus = mine[:-_IDLE_PER_REPOSITORY] or [*self._idle][:-_IDLE_HANDLES]
+                if rests != self._rests[uid]:  # it still counts on packs that are gone
+                    surplus = [(uid, repository)]
+                for item in surplus:
+                    self._idle.remove(item)
+            for _, repository in surplus:
+                repository.close()
 
     @contextmanager
     def writing(self, uid: str) -> Iterator[Repository]:
@@ -367,17 +418,26 @@ class Repositories:
         with self._guard:
             lock = self._locks[uid]
         with lock, self.open(uid) as repository:
-            yield repository
+            try:
+                yield repository
+            finally:
+                self._remove_unfinished(f"{uid}.git/")
 
-    def forget(self, uid: str) -> None:
-        """Close the idle handles of a repository that is gone."""
+    def rest(self, uid: str) -> None:
+        """Close a repository's handles once they are idle: they keep removed packs on the disk."""
         with self._guard:
+            self._rests[uid] += 1
             gone = [item for item in self._idle if item[0] == uid]
             for item in gone:
                 self._idle.remove(item)
-            self._locks.pop(uid, None)
         for _, repository in gone:
             repository.close()
+
+    def forget(self, uid: str) -> None:
+        """Let go of a repository that is gone."""
+        self.rest(uid)
+        with self._guard:
+            self._locks.pop(uid, None)
 
     def close(self) -> None:
         """Close every idle handle."""
@@ -390,9 +450,14 @@ class Repositories:
         A left ``refs/heads/main.lock`` would refuse every later commit. Only the owner of the
         data folder may do this.
         """
-        count = 0
-        for pattern in ("*.git/**/*.lock", "*.git/objects/pack/tmp*"):
-            for path in self.root.glob(pattern):
-                path.unlink(missing_ok=True)
-                count += 1
+        count = self._remove_unfinished("*.git/")
+        for path in self.root.glob("*.git/**/*.lock"):
+            path.unlink(missing_ok=True)
+            count += 1
         return count
+
+    def _remove_unfinished(self, prefix: str) -> int:
+        paths = [path for name in _UNFINISHED for path in self.root.glob(prefix + name)]
+        for path in paths:
+            path.unlink(missing_ok=True)
+        return len(paths)
