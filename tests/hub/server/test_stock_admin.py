@@ -430,6 +430,32 @@ def test_duplicate(api: HfApi, new_repo: NewRepo) -> None:
     copy = api.duplicate_repo(repo, f"{repo}-copy").repo_id
     assert Path(hf_hub_download(copy, "w.bin", revision="v1")).read_bytes() == b"w" * 99
     assert api.model_info(copy).sha == api.model_info(repo).sha
+    assert api.duplicate_repo(repo, copy, exist_ok=True).repo_id == copy
+    with pytest.raises(HfHubHTTPError, match="already created"):
+        api.duplicate_repo(repo, copy)
+
+
+def test_a_duplicate_has_no_name_before_it_is_whole(
+    api: HfApi, new_repo: NewRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space, fetch, seen = new_repo("space", space_sdk="gradio"), GitRepo.fetch, []
+
+    def watched(source: GitRepo, target: GitRepo, **options: Any) -> object:
+        seen.append(api.repo_exists(f"{space}-copy", repo_type="space"))
+        return fetch(source, target, **options)
+
+    monkeypatch.setattr(GitRepo, "fetch", watched)
+    api.duplicate_repo(
+        space,
+        f"{space}-copy",
+        repo_type="space",
+        space_secrets=[{"key": "PASSWORD", "value": "hunter2"}],
+        space_variables=[{"key": "A", "value": "1"}],
+    )
+    assert seen == [False]
+    assert api.space_info(f"{space}-copy").sdk == "gradio"
+    assert set(api.get_space_secrets(f"{space}-copy")) == {"PASSWORD"}
+    assert api.get_space_variables(f"{space}-copy")["A"].value == "1"
 
 
 def test_a_duplicate_that_fails_leaves_nothing(

@@ -19,7 +19,7 @@ from zoo.hub.server.attributes import DEFAULT_ATTRIBUTES
 from zoo.hub.server.errors import BadRequestError, ConflictError
 from zoo.hub.server.indexing import index_head
 from zoo.hub.server.names import KINDS, check_repo_name
-from zoo.hub.server.repository import MAIN, Signature
+from zoo.hub.server.repository import Signature
 from zoo.hub.server.routing import API, Call, Routes, answer
 from zoo.hub.server.spaces import set_values
 from zoo.hub.server.store import Repo
@@ -148,9 +148,7 @@ def create(call: Call) -> Response:
     if repo is None:
         message = "You already created this {kind} repo: {id}"
         raise ConflictError(message, extra={"url": url}, kind=kind, id=repo_id)
-    if kind == "space":
-        for plural in ("secrets", "variables"):
-            set_values(call, repo, plural.removesuffix("s"), call.value(plural, list, []))
+    _set_space_values(call, kind, repo.uid)
     return answer({"url": url, "name": repo_id, "id": repo.uid})
 
 
@@ -207,29 +205,38 @@ def duplicate(call: Call) -> Response:
     check_repo_name(name)
     writing_caller(call, namespace)
     private = _is_private(call, source.private)
-    # Private until it is whole.
-    repo = create_repository(
-        call.hub, source.kind, f"{namespace}/{name}", str(caller.name), private=True, sdk=source.sdk
-    )
-    if repo is None:
-        raise ConflictError("You already created this repo: {id}", id=f"{namespace}/{name}")
-    hub = call.hub
+    hub, target = call.hub, f"{namespace}/{name}"
+    url = f"{call.base_url}/{source.prefix}{target}"
+    taken = ConflictError("You already created this repo: {id}", extra={"url": url}, id=target)
+    if hub.store.row("SELECT 1 FROM repos WHERE kind = ? AND id = ?", source.kind, target):
+        raise taken
+    # As in `create_repository`, a copy has no name before it is whole.
+    uid = secrets.token_hex(12)
+    hub.repositories.create_empty(uid)
     try:
-        with hub.repositories.open(source.uid) as old, hub.repositories.writing(repo.uid) as new:
+        with hub.repositories.open(source.uid) as old, hub.repositories.writing(uid) as new:
             # Read once: whoever commits meanwhile moves a ref to what is not fetched.
             refs = {r: sha for r, sha in old.git.get_refs().items() if r.startswith(_COPIED)}
             old.git.fetch(new.git, determine_wants=lambda _refs, _depth: [*refs.values()])
             for ref, sha in refs.items():
-                new.move(ref, new.ref(ref), sha.decode())
-            hub.store.run(
-                "INSERT INTO lfs_links SELECT ?, oid, size, created FROM lfs_links WHERE uid = ?",
-                *(repo.uid, source.uid),
-            )
-            index_head(hub.store, new, repo.uid)
-            assert new.ref(MAIN)  # noqa: S101 - every repository has one
-    except BaseException:  # also of a full disk: half a copy would keep the name
-        hub.store.run("DELETE FROM repos WHERE uid = ?", repo.uid)
-        remove_git(hub, repo.uid)
+                new.move(ref, None, sha.decode())
+            with hub.store.transaction():
+                if not hub.store.add_repo(uid, source.kind, target, private, source.sdk):
+                    raise taken
+                hub.store.run(
+                    "INSERT INTO lfs_links SELECT ?, oid, size, created FROM lfs_links"
+                    " WHERE uid = ?",
+                    *(uid, source.uid),
+                )
+                index_head(hub.store, new, uid)
+                _set_space_values(call, source.kind, uid)
+    except BaseException:
+        remove_git(hub, uid)
         raise
-    hub.store.update_repo(repo.uid, private=private)
-    return answer({"url": f"{call.base_url}/{repo.prefix}{repo.id}"})
+    return answer({"url": url})
+
+
+def _set_space_values(call: Call, kind: str, uid: str) -> None:
+    if kind == "space":
+        for plural in ("secrets", "variables"):
+            set_values(call.hub, uid, plural.removesuffix("s"), call.value(plural, list, []))

@@ -1,7 +1,7 @@
 """Settings of spaces. This hub keeps a space's files and settings; it does not run it."""
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
@@ -9,7 +9,10 @@ from zoo.hub.server.access import find_repo, writable_repo
 from zoo.hub.server.errors import BadRequestError, NotFoundError, UnprocessableError
 from zoo.hub.server.formats import timestamp
 from zoo.hub.server.routing import Call, Routes, answer, take
-from zoo.hub.server.store import Repo, Store
+from zoo.hub.server.store import Store
+
+if TYPE_CHECKING:
+    from zoo.hub.server.app import Hub
 
 routes = Routes()
 
@@ -17,7 +20,7 @@ _SPACE = r"/api/(?P<kind>space)s/(?P<repo>[^/]+/[^/]+)"
 _MAX_VALUE = 65_536
 
 
-def set_values(call: Call, repo: Repo, kind: str, items: list[Any]) -> None:
+def set_values(hub: "Hub", uid: str, kind: str, items: list[Any]) -> None:
     """Keep secrets or variables given as ``{"key", "value", "description"}``.
 
     A secret's value is dropped on arrival: nothing here would ever use it, and what is not kept
@@ -32,9 +35,9 @@ def set_values(call: Call, repo: Repo, kind: str, items: list[Any]) -> None:
             raise UnprocessableError("“{key}” cannot be the name of a variable.", key=key)
         if len(value) + len(description) > _MAX_VALUE:
             raise UnprocessableError("The value of “{key}” is too long.", key=key)
-        call.hub.store.run(
+        hub.store.run(
             "INSERT OR REPLACE INTO space_values VALUES (?, ?, ?, ?, ?, ?)",
-            *(repo.uid, kind, key, "" if kind == "secret" else value, description),
+            *(uid, kind, key, "" if kind == "secret" else value, description),
             time.time(),
         )
 
@@ -73,7 +76,7 @@ def runtime(store: Store, uid: str) -> dict[str, Any]:
 def _set(call: Call, **settings: object) -> Response:
     repo, _ = writable_repo(call)
     items = [{"key": key, "value": str(value)} for key, value in settings.items()]
-    set_values(call, repo, "setting", items)
+    set_values(call.hub, repo.uid, "setting", items)
     return answer(runtime(call.hub.store, repo.uid))
 
 
@@ -88,7 +91,7 @@ def list_values(call: Call) -> Response:
 def add_value(call: Call) -> Response:
     """Set a secret or variable."""
     repo, _ = writable_repo(call)
-    set_values(call, repo, call.params["what"], [call.body])
+    set_values(call.hub, repo.uid, call.params["what"], [call.body])
     return answer(_values(call.hub.store, repo.uid, call.params["what"]))
 
 
