@@ -1,14 +1,20 @@
 """git and git-lfs against the hub."""
 
 import os
+import struct
 import subprocess
+import zlib
 from collections.abc import Callable
+from io import BufferedReader, BytesIO, RawIOBase
 from pathlib import Path
+from typing import cast
 
 import pytest
+from dulwich.errors import GitProtocolError
 from huggingface_hub import CommitOperationAdd, HfApi, hf_hub_download
 
 from tests.hub.server.running import Server
+from zoo.hub.server.git_http import _announced
 
 NewRepo = Callable[..., str]
 
@@ -170,6 +176,51 @@ def test_refused_pushes(git: Git, api: HfApi, server: Server, new_repo: NewRepo)
     ).stdout.strip()
     commit = git("commit-tree", tree, "-p", "HEAD", "-m", "Bad name").strip()
     assert "backslash" in attempt(f"{commit}:refs/heads/main")
+
+
+def test_damaged_and_oversized_pushes_are_refused(
+    git: Git, api: HfApi, server: Server, new_repo: NewRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoo.hub.server.git_http._MAX_FILE_BYTES", 10_000)
+    repo = new_repo()
+    git("clone", address(server, repo, server.alice), "work")
+    git.folder = git.home / "work"
+    head = git("rev-parse", "HEAD").strip()
+    git("commit", "--allow-empty", "-m", "Odd")
+    whole = git("cat-file", "commit", "HEAD")
+    date = next(n for n in whole.splitlines() if n.startswith("committer")).split()[-2]
+    without = "".join(n for n in whole.splitlines(True) if not n.startswith("committer"))
+    for text, said in (
+        (whole.replace(date, "999999999999"), "no possible date"),
+        (without, "malformed"),
+        (without.replace("author", "committer"), "no author"),
+    ):
+        (git.home / "commit").write_text(text)
+        odd = git(
+            *("hash-object", "-t", "commit", "-w", "--literally", str(git.home / "commit"))
+        ).strip()
+        assert said in git("push", "origin", f"{odd}:refs/heads/main", fails=True)
+    for name in (f"heads/{head}", f"tags/{head}", "heads/refs/heads/x"):
+        said = git("push", "origin", f"HEAD:refs/{name}", fails=True)
+        assert "nothing can be called so" in said
+    (git.folder / "large.txt").write_bytes(b"x" * 10_001)
+    git("add", ".")
+    git("commit", "-m", "Large")
+    assert "use git-lfs" in git("push", "origin", "HEAD:main", fails=True)
+    monkeypatch.setattr("zoo.hub.server.git_http._is_too_large", lambda *_: False)
+    assert "use git-lfs" in git("push", "origin", "HEAD:main", fails=True)
+    assert api.model_info(repo).sha == head
+    assert git("ls-remote", "origin").count(head) == 2
+
+
+def test_the_sizes_a_push_announces() -> None:
+    delta = b"\x0a" + b"\x80" * 5 + b"\x20" + b"\x90\x0a"
+    objects = [b"\x35" + zlib.compress(b"12345"), b"\x79" + b"b" * 20 + zlib.compress(delta)]
+    objects.append(bytes([0xB0 | 300 % 16, 300 >> 4]) + zlib.compress(b"y" * 300))
+    push = b"0000PACK" + struct.pack(">II", 2, 3) + b"".join(objects) + b"s" * 20
+    assert [*_announced(BufferedReader(cast("RawIOBase", BytesIO(push))))] == [5, 9, 1 << 40, 300]
+    with pytest.raises(GitProtocolError):
+        [*_announced(BufferedReader(cast("RawIOBase", BytesIO(push[:60]))))]
 
 
 def test_a_push_that_another_overtakes_is_refused(

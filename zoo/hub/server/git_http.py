@@ -1,16 +1,29 @@
 """``git clone`` and ``git push`` over HTTP, served by dulwich: no ``git`` program is needed."""
 
+import logging
 import zlib
 from collections.abc import Callable, Iterator
-from io import BytesIO
+from io import BufferedReader, BytesIO, RawIOBase
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from dulwich.errors import GitProtocolError, HangupException
+from dulwich.errors import (
+    FileFormatException,
+    GitProtocolError,
+    HangupException,
+    HookError,
+    MissingCommitError,
+)
 from dulwich.graph import can_fast_forward
 from dulwich.objects import S_ISGITLINK, Commit, ObjectID, Tag, Tree
-from dulwich.protocol import ReceivableProtocol
+from dulwich.pack import OFS_DELTA, REF_DELTA, read_pack_header, take_msb_bytes
+from dulwich.protocol import (
+    CAPABILITY_SIDE_BAND_64K,
+    SIDE_BAND_CHANNEL_PROGRESS,
+    Protocol,
+    ReceivableProtocol,
+)
 from dulwich.refs import Ref
 from dulwich.repo import Repo as GitRepo
 from dulwich.server import BackendRepo, DictBackend, ReceivePackHandler, UploadPackHandler
@@ -27,8 +40,9 @@ from zoo.hub.server.errors import (
     TooLargeError,
     UnprocessableError,
 )
+from zoo.hub.server.formats import MAX_SECONDS
 from zoo.hub.server.indexing import index_head
-from zoo.hub.server.names import split_path
+from zoo.hub.server.names import branch_ref, split_path, tag_ref
 from zoo.hub.server.receiving import disk_full_is_said, receive
 from zoo.hub.server.repository import MAIN, Repository
 from zoo.hub.server.routing import Call, Routes
@@ -37,6 +51,7 @@ from zoo.hub.server.store import Repo
 if TYPE_CHECKING:
     from zoo.hub.server.app import Hub
 
+log = logging.getLogger(__name__)
 routes = Routes()
 
 _GIT = r"/(?:(?P<kind>dataset|space)s/)?(?P<repo>[^/]+/[^/]+?)(?:\.git)?"
@@ -45,6 +60,10 @@ _NO_CACHE = {"Cache-Control": "no-cache, max-age=0, must-revalidate"}
 _ZERO = b"0" * 40
 # What a push may hold beside large files, which travel on their own.
 _MAX_PUSH_BYTES = 1 << 30
+# A list of commits that are wanted or known; it is kept in memory.
+_MAX_FETCH_BYTES = 4 << 20
+# git holds a file in memory, here and at everybody who clones.
+_MAX_FILE_BYTES = 64 << 20
 _IN_MEMORY = 1 << 20
 
 
@@ -86,7 +105,8 @@ async def service(call: Call) -> Response:
     expected = f"application/x-{name}-request"
     if call.request.headers.get("content-type") != expected:
         raise ForbiddenError("This address is for git.")
-    received = await receive(call.request, call.hub.temporary, limit=_MAX_PUSH_BYTES)
+    limit = _MAX_PUSH_BYTES if name == "git-receive-pack" else _MAX_FETCH_BYTES
+    received = await receive(call.request, call.hub.temporary, limit=limit)
     try:
         with disk_full_is_said():
             out = await run_in_threadpool(_exchange, call, repo, author, name, received.path)
@@ -103,9 +123,11 @@ def _exchange(call: Call, repo: Repo, author: str, service: str, body: Path) -> 
     repositories = call.hub.repositories
     lend = repositories.writing if service == "git-receive-pack" else repositories.open
     try:
-        with body.open("rb") as file, lend(repo.uid) as repository:
-            source = cast("IO[bytes]", _Inflated(file)) if gzipped else file
+        too_large = service == "git-receive-pack" and _is_too_large(body, gzipped)
+        with _plain(body, gzipped) as source, lend(repo.uid) as repository:
             handler = _handler(call.hub, repo, author, repository, service, source, out, False)
+            if isinstance(handler, _Receive):
+                handler.too_large = too_large
             handler.handle()
             if service == "git-receive-pack":
                 index_head(call.hub.store, repository, repo.uid)
@@ -125,28 +147,75 @@ def _chunks(file: IO[bytes]) -> Iterator[bytes]:
             yield chunk
 
 
-class _Inflated:
+class _Inflated(RawIOBase):
     """The plain bytes of a gzipped file, bounded."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._inflate = zlib.decompressobj(16 + zlib.MAX_WBITS)
-        self._ready = b""
         self._total = 0
 
-    def read(self, size: int = -1) -> bytes:
-        while size < 0 or len(self._ready) < size:
-            source = self._inflate.unconsumed_tail or self._file.read(1 << 16)
-            if not source:
-                break
-            more = self._inflate.decompress(source, 1 << 20)
-            self._total += len(more)
-            if self._total > _MAX_PUSH_BYTES:
-                raise TooLargeError("The push is larger than {n} bytes.", n=_MAX_PUSH_BYTES)
-            self._ready += more
-        size = len(self._ready) if size < 0 else size
-        taken, self._ready = self._ready[:size], self._ready[size:]
-        return taken
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, target: Any) -> int:
+        more = b""
+        while not more and (source := self._inflate.unconsumed_tail or self._file.read(1 << 16)):
+            more = self._inflate.decompress(source, len(target))
+        self._total += len(more)
+        if self._total > _MAX_PUSH_BYTES:
+            raise TooLargeError("The push is larger than {n} bytes.", n=_MAX_PUSH_BYTES)
+        target[: len(more)] = more
+        return len(more)
+
+
+def _plain(body: Path, gzipped: bool) -> BufferedReader:
+    file = body.open("rb", 0)
+    return BufferedReader(_Inflated(file) if gzipped else file, 1 << 16)
+
+
+def _is_too_large(body: Path, gzipped: bool) -> bool:
+    """Say whether a push has a file that should not be held in memory, as dulwich would."""
+    try:
+        with _plain(body, gzipped) as push:
+            return any(size > _MAX_FILE_BYTES for size in _announced(push))
+    except (AssertionError, TypeError) as error:
+        raise GitProtocolError("the pack is cut off") from error
+
+
+def _announced(push: BufferedReader) -> Iterator[int]:
+    """Yield how large the objects of a push say they are, holding none of them in memory."""
+    commands = Protocol(push.read, push.write)
+    while commands.read_pkt_line():
+        pass
+    if not push.peek(1):
+        return  # it only removes refs
+    _, count = read_pack_header(push.read)
+    for _ in range(count):
+        head, _ = take_msb_bytes(push.read)
+        kind = head[0] >> 4 & 7
+        yield (head[0] & 15) + sum((bits & 127) << 7 * n + 4 for n, bits in enumerate(head[1:]))
+        if kind == OFS_DELTA:
+            take_msb_bytes(push.read)
+        elif kind == REF_DELTA:
+            push.read(20)
+        inflate, start = zlib.decompressobj(), b""
+        while not inflate.eof:
+            if not (packed := push.peek()):
+                raise GitProtocolError("the pack is cut off")
+            more = inflate.decompress(packed, 1 << 16)
+            start = start or more
+            left = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
+            push.read(len(packed) - len(left))
+        if kind in (OFS_DELTA, REF_DELTA):
+            sizes = BytesIO(start)
+            take_msb_bytes(sizes.read)  # of what it builds on
+            result, _ = take_msb_bytes(sizes.read)
+            yield sum((bits & 127) << 7 * n for n, bits in enumerate(result))
 
 
 def _handler(
@@ -183,6 +252,15 @@ class _Receive(ReceivePackHandler):
 
     check: Callable[[Ref, ObjectID, ObjectID], str | None]
     pushed: Callable[[Ref, ObjectID], None]
+    too_large = False
+
+    def _on_pre_receive(self, client_refs: list[tuple[ObjectID, ObjectID, Ref]]) -> None:
+        if self.too_large:
+            limit = _MAX_FILE_BYTES >> 20
+            said = f"A file is larger than {limit} MiB: use git-lfs for it.\n".encode()
+            if self.has_capability(CAPABILITY_SIDE_BAND_64K):
+                self.proto.write_sideband(SIDE_BAND_CHANNEL_PROGRESS, said)
+            raise HookError(said.decode())
 
     def _on_update(self, ref_name: Ref, old_sha: ObjectID, new_sha: ObjectID) -> bytes | None:
         refusal = self.check(ref_name, old_sha, new_sha)
@@ -198,8 +276,10 @@ def _refusal(
     hub: "Hub", repo: Repo, repository: Repository, ref: Ref, old: ObjectID, new: ObjectID
 ) -> str | None:
     """Return why a ref may not be moved, ``None`` if it may."""
-    if not ref.startswith((b"refs/heads/", b"refs/tags/", b"refs/pr/")) or len(ref) > 250:
+    if not ref.startswith((b"refs/heads/", b"refs/tags/", b"refs/pr/")):
         return "only branches, tags and pull requests can be pushed"
+    if new != _ZERO and not _is_well_named(ref):
+        return "nothing can be called so"
     if ref.startswith(b"refs/pr/") and repository.ref(ref) is None:
         return "open the pull request first"
     # What the sender saw is older than the lock; dulwich would leave the ref alone and say “ok”.
@@ -219,8 +299,22 @@ def _refusal(
         if not isinstance(pushed, Commit):
             return "only commits can be pushed"
         return _bad_commit(hub, repo, repository, pushed)
-    except KeyError:
+    except (KeyError, MissingCommitError):
         return "objects are missing"
+    except (AssertionError, AttributeError, FileFormatException, TypeError, ValueError):
+        # dulwich reads whatever was sent only when it needs it, and stumbles in many ways.
+        log.info("A push to %s was refused.", repo.id, exc_info=True)
+        return "an object is malformed"
+
+
+def _is_well_named(ref: Ref) -> bool:
+    try:
+        name = ref.decode()
+        if name.startswith("refs/tags/"):
+            return tag_ref(name.removeprefix("refs/tags/")) == ref
+        return branch_ref(name.removeprefix("refs/heads/")) == ref
+    except (BadRequestError, UnicodeDecodeError):
+        return False
 
 
 def _bad_commit(hub: "Hub", repo: Repo, repository: Repository, pushed: Commit) -> str | None:
@@ -235,10 +329,14 @@ def _bad_commit(hub: "Hub", repo: Repo, repository: Repository, pushed: Commit) 
 
         def look(path: str, sha: ObjectID) -> None:
             _, content = repository.objects.get_raw(sha)
+            if len(content) > _MAX_FILE_BYTES:
+                raise UnprocessableError("“{path}” is too large: use git-lfs.", path=path)
             pointer = parse_pointer(content)
             if pointer and hub.store.linked(repo.uid, pointer[0]) != pointer[1]:
                 raise UnprocessableError("“{path}”: its content was not uploaded.", path=path)
 
+        if step.commit.author is None or not 0 <= step.commit.commit_time <= MAX_SECONDS:
+            return "a commit has no author or no possible date"
         try:
             _walk(repository, step.commit.tree, "", seen, look)
         except UnprocessableError as error:

@@ -97,7 +97,7 @@ def _checked(full: str, name: str) -> Ref:
         raise BadRequestError("That name is not valid Unicode.") from None
     # A ref named like a commit would make every lookup of that commit ambiguous, and what is
     # called a pull request must be one: by its number.
-    bad = re.fullmatch(r"[0-9a-f]{40}", name) or (
+    bad = re.fullmatch(r"refs/[a-z]+/[0-9a-f]{40}", full, re.I) or (
         full.startswith("refs/pr/") and not _PULL.fullmatch(full)
     )
     if bad or len(ref) > 250 or not check_ref_format(ref):
