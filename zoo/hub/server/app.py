@@ -240,6 +240,10 @@ class _App:
         except sqlite3.IntegrityError:
             log.warning("A request lost a race against another one.", exc_info=True)
             return error_response(ConflictError("What this is about was changed meanwhile."))
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+                return error_response(NoSpaceError("The hub's disk is full."))
+            return _bug(request)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 return error_response(NoSpaceError("The hub's disk is full."))

@@ -108,7 +108,7 @@ def preupload(call: Call) -> Response:
             }
             entry = repository.entry(commit, path)
             if entry is not None and not entry.folder:
-                row = blob_rows(call.hub.store, repository, [entry.sha])[entry.sha]
+                row = blob_rows(call.hub.store, repository, [entry])[entry.sha]
                 result["oid"] = row["lfs_oid"] or entry.sha
             results.append(result)
     return answer({"files": results})

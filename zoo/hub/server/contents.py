@@ -36,26 +36,32 @@ def parse_pointer(content: bytes) -> tuple[str, int] | None:
     return (match[1].decode(), int(match[2])) if match else None
 
 
-def blob_rows(store: Store, repository: Repository, shas: Iterable[str]) -> dict[str, Row]:
-    """Return size and large-file pointer of blobs, looking into those not seen before."""
-    wanted = set(shas)
-    known = store.blobs(wanted)
+def blob_rows(
+    store: Store, repository: Repository, entries: Iterable[Entry]
+) -> dict[str, Row | dict[str, Any]]:
+    """Return size and large-file pointer of files by blob, looking into those not seen before."""
+    rows: dict[str, Row | dict[str, Any]] = {}
+    wanted: set[str] = set()
+    for entry in entries:
+        if entry.submodule:  # it can have any name, so nothing may be remembered under it
+            rows[entry.sha] = {"size": 0, "lfs_oid": None, "lfs_size": None}
+        else:
+            wanted.add(entry.sha)
+    rows |= store.blobs(wanted)
     new: dict[str, tuple[int, str | None, int | None]] = {}
-    for sha in wanted - known.keys():
-        try:
-            content = repository.blob(sha)
-        except KeyError:  # a submodule's commit, which is another repository's
-            content = b""
-        new[sha] = (len(content), *(parse_pointer(content) or (None, None)))
+    for sha in wanted - rows.keys():
+        content = repository.blob(sha)
+        size, (oid, large) = len(content), parse_pointer(content) or (None, None)
+        new[sha] = size, oid, large
+        rows[sha] = {"size": size, "lfs_oid": oid, "lfs_size": large}
     if new:
         store.add_blobs(new)
-        known.update(store.blobs(new))
-    return known
+    return rows
 
 
 def describe(store: Store, repository: Repository, entries: list[Entry]) -> list[dict[str, Any]]:
     """Return entries as the tree and paths-info endpoints list them."""
-    rows = blob_rows(store, repository, (e.sha for e in entries if not e.folder))
+    rows = blob_rows(store, repository, (entry for entry in entries if not entry.folder))
     items: list[dict[str, Any]] = []
     for entry in entries:
         if entry.folder:
@@ -102,10 +108,10 @@ def resolve(call: Call) -> Response:
         commit, path = split_revision(repository, call.params)
         headers = {"X-Repo-Commit": commit}
         entry = _file(repository, commit, path)
-        row = blob_rows(call.hub.store, repository, [entry.sha])[entry.sha]
+        row = blob_rows(call.hub.store, repository, [entry])[entry.sha]
         if row["lfs_oid"] is None:
-            content = repository.blob(entry.sha)
-            return _send(call, path, entry.sha, len(content), headers, content=content)
+            content = _content(call, repository, entry)
+            return _send(call, path, entry.sha, row["size"], headers, content=content)
     oid = row["lfs_oid"]
     size = call.hub.store.linked(repo.uid, oid)
     # A pointer may have been pushed to a side ref before it was refused; knowing a hash must
@@ -114,7 +120,8 @@ def resolve(call: Call) -> Response:
         raise EntryNotFoundError("The file’s content was never uploaded here.", headers=headers)
     headers |= {"X-Linked-Etag": f'"{oid}"', "X-Linked-Size": str(size)}
     if call.request.method == "GET" and not _is_resumed(call):
-        call.hub.store.run("UPDATE repos SET downloads = downloads + 1 WHERE uid = ?", repo.uid)
+        sql = "UPDATE repos SET downloads = downloads + 1 WHERE uid = ?"
+        call.hub.store.attempt(sql, (repo.uid,))
     return _send(call, path, oid, size, headers)
 
 
@@ -166,9 +173,15 @@ def raw(call: Call) -> Response:
     with call.hub.repositories.open(repo.uid) as repository:
         commit, path = split_revision(repository, call.params)
         entry = _file(repository, commit, path)
-        content = repository.blob(entry.sha)
+        size = blob_rows(call.hub.store, repository, [entry])[entry.sha]["size"]
+        content = _content(call, repository, entry)
     headers = {"X-Repo-Commit": commit}
-    return _send(call, path, entry.sha, len(content), headers, content=content)
+    return _send(call, path, entry.sha, size, headers, content=content)
+
+
+def _content(call: Call, repository: Repository, entry: Entry) -> bytes:
+    """Return a file's bytes, unless only its headers are asked for."""
+    return b"" if call.request.method == "HEAD" else repository.blob(entry.sha)
 
 
 def split_revision(repository: Repository, params: dict[str, str]) -> tuple[str, str]:
@@ -193,7 +206,7 @@ def split_revision(repository: Repository, params: dict[str, str]) -> tuple[str,
 
 def _file(repository: Repository, commit: str, path: str) -> Entry:
     entry = repository.entry(commit, path)
-    if entry is None or entry.folder or not path:
+    if entry is None or entry.folder or entry.submodule or not path:
         # With the commit the client can remember that this file is absent there.
         headers = {"X-Repo-Commit": commit}
         raise EntryNotFoundError("{path} does not exist.", headers=headers, path=path)

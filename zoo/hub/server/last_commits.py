@@ -51,9 +51,9 @@ def last_commits(
         if parent is None:
             break
         commit = parent
-    store.run(
+    store.attempt(
         "INSERT OR REPLACE INTO last_commits VALUES (?, ?, ?, ?)",
-        *(uid, head, folder, json.dumps(found)),
+        (uid, head, folder, json.dumps(found)),
     )
     return found
 

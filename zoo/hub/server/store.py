@@ -6,6 +6,7 @@ second process (``zoo token create`` beside a running server) is SQLite's to arr
 
 import hashlib
 import json
+import logging
 import secrets
 import sqlite3
 import threading
@@ -15,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+log = logging.getLogger(__name__)
 
 Role = Literal["read", "write"]
 Row = sqlite3.Row
@@ -69,6 +72,8 @@ CREATE TABLE IF NOT EXISTS blobs (
 CREATE TABLE IF NOT EXISTS last_commits (
     uid TEXT NOT NULL REFERENCES repos ON DELETE CASCADE, head TEXT NOT NULL,
     folder TEXT NOT NULL, entries TEXT NOT NULL, PRIMARY KEY (uid, head, folder));
+-- An empty file has one name; other rows like it were made of submodules.
+DELETE FROM blobs WHERE size = 0 AND sha != 'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391';
 """
 
 
@@ -163,10 +168,19 @@ class Store:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # a full disk may have ended it already
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
+
+    def attempt(self, sql: str, *rows: tuple[object, ...]) -> None:
+        """Run a statement that only counts or caches; where it fails, reading goes on without."""
+        try:
+            with self.transaction():
+                self._db.executemany(sql, rows)
+        except sqlite3.OperationalError as error:
+            log.warning("Not stored: %s", error)
 
     def rows(self, sql: str, *values: object) -> list[Row]:
         """Return every row of a query."""
@@ -311,6 +325,5 @@ class Store:
 
     def add_blobs(self, rows: Mapping[str, tuple[int, str | None, int | None]]) -> None:
         """Remember size, and oid and size of the large file it points to, by blob sha."""
-        with self.transaction():
-            for sha, values in rows.items():
-                self.run("INSERT OR IGNORE INTO blobs VALUES (?, ?, ?, ?)", sha, *values)
+        sql = "INSERT OR IGNORE INTO blobs VALUES (?, ?, ?, ?)"
+        self.attempt(sql, *((sha, *values) for sha, values in rows.items()))
