@@ -5,15 +5,17 @@
 Reports, by their numbers here: 000, NTHU CVFX homework 2, team 20 (MUNIT, DRIT, FastPhotoStyle,
 Gatys, CycleGAN); 001, CVFX-HW2 (MUNIT between seasons); 002, Image-Style-Transfer (Gatys, Johnson,
 style-swap, and videos); 003, CartoonGAN and experiments (dehazing too); 004, portraits from a
-DCGAN. Two things are measured here: how long Gatys paints at 256×256 pixels, and how long Johnson
-and style-swap take from file to file. All else is taken from the results of `benchmarks.matrix`,
+DCGAN. Three things are measured here: how long Gatys paints at 256×256 pixels, how long Johnson and
+style-swap take from file to file, and how long a frame takes with the checkpoint that is made for
+cameras, as `benchmarks.matrix` measures the usual ones. All else is taken from the results of that,
 `cards` and `training`, which have to be there. What no shipped checkpoint can answer has no row.
 """
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -22,13 +24,14 @@ from typing import Any
 import click
 from PIL import Image, ImageOps
 
-from benchmarks import machine
+from benchmarks import machine, matrix
 from benchmarks.machine import EXAMPLES, RESULTS
-from zoo import images
+from zoo import checkpoint, images
 from zoo.methods import METHODS
-from zoo.runtime import Runtime, list_shipped
+from zoo.runtime import Runtime, list_shipped, shipped
 
 SIDE = 256
+CAMERA = "zoo/many-styles-camera"
 FRAMES = {(640, 480): "110 → 44 ms", (1280, 720): "274 → 165 ms", (1920, 1080): "354 → 273 ms"}
 FIVE = {  # report 000: training, memory in GB, quality
     "munit": ("very long", "4 GB", "fair"),
@@ -174,7 +177,9 @@ def seasons(measured: Measured) -> Iterator[Claim]:
             yield Claim("001", "munit", "direction", claim, found, note)
 
 
-def desktop(measured: Measured, painted: Found, files: Mapping[str, Found]) -> Iterator[Claim]:
+def desktop(
+    measured: Measured, painted: Found, files: Mapping[str, Found], filmed: Sequence[Found]
+) -> Iterator[Claim]:
     """Report 002: Gatys, Johnson and style-swap, pictures and frames."""
     yield Claim("002", "gatys", "a picture of 256×256", "1500 steps in 4 min", [painted])
     for method, claim in (("johnson", "90 ms"), ("style_swap", "150 ms")):
@@ -182,9 +187,11 @@ def desktop(measured: Measured, painted: Found, files: Mapping[str, Found]) -> I
             found, note = [files[method]], "file read and written, as in the report"
             yield Claim("002", method, "a picture of 256×256", claim, found, note)
     for size, claim in FRAMES.items():
+        frame = f"{size[0]}×{size[1]}"
         for method in ("johnson", "many_styles"):
-            question = f"a frame of {size[0]}×{size[1]}"
-            yield Claim("002", method, question, claim, measured.times(method, [size]))
+            yield Claim("002", method, f"a frame of {frame}", claim, measured.times(method, [size]))
+        found, note = [one for one in filmed if one.what == frame], CAMERA.removeprefix("zoo/")
+        yield Claim("002", "many_styles", f"a frame of {frame}", claim, found, note)
     for method, claim in (
         ("johnson", "10 000 steps of batch 4 in 1.5 h"),
         ("style_swap", "60 000 steps in 4 h"),
@@ -212,6 +219,9 @@ def cartoons(measured: Measured) -> Iterator[Claim]:
             claim = "the initialisation looked better than the adversarial phase"
             found = figures(card, "Style distance", "Content error")
             yield Claim("003", "cartoongan", "quality", claim, found, card["checkpoint"])
+            claim, found = "200 epochs: not abstract enough", figures(card, "KID", "FID")
+            note = f"{card['checkpoint']}; how far from cartoons"
+            yield Claim("003", "cartoongan", "abstraction", claim, found, note)
 
 
 def portraits(measured: Measured) -> Iterator[Claim]:
@@ -223,12 +233,14 @@ def portraits(measured: Measured) -> Iterator[Claim]:
         yield Claim("004", "dcgan", "quality", claim, found, card["checkpoint"])
 
 
-def answered(measured: Measured, painted: Found, files: Mapping[str, Found]) -> list[Claim]:
+def answered(
+    measured: Measured, painted: Found, files: Mapping[str, Found], filmed: Sequence[Found] = ()
+) -> list[Claim]:
     """Every claim that the figures have an answer to, by report."""
     claims = [
         *five(measured, painted),
         *seasons(measured),
-        *desktop(measured, painted, files),
+        *desktop(measured, painted, files, filmed),
         *cartoons(measured),
         *portraits(measured),
     ]
@@ -269,6 +281,18 @@ def from_file_to_file(runtime: Runtime, method: str, rounds: int) -> Found:
     return Found("from file to file", median(spent[1:]), "s")
 
 
+def filming() -> Iterator[Found]:
+    """Seconds of a frame of each size with the checkpoint for cameras."""
+    folder, _ = shipped(CAMERA, "main")
+    method = METHODS[checkpoint.read_config(folder)["method"]]
+    for size in FRAMES:
+        asked = matrix.inputs(method, size)
+        work = partial(matrix.cell, checkpoint.load, folder, asked, "cpu", matrix.RUNS)
+        row = matrix.measured(work, matrix.LIMIT) or {}
+        if "seconds" in row:
+            yield Found(f"{size[0]}×{size[1]}", row["seconds"], "s")
+
+
 @click.command()
 @click.option("--steps", default=150, show_default=True, help="Of Gatys.")
 @click.option("--rounds", default=5, show_default=True, help="Of the pictures from file to file.")
@@ -282,7 +306,8 @@ def main(steps: int, rounds: int) -> None:
         for method in ("johnson", "style_swap")
         if METHODS[method].checkpoint in there
     }
-    claims = answered(Measured(RESULTS), painted, files)
+    filmed = list(filming()) if CAMERA in there else []
+    claims = answered(Measured(RESULTS), painted, files, filmed)
     for claim in claims:
         found = ", ".join(f"{one.what}: {one.value:.4g} {one.unit}".strip() for one in claim.found)
         print(claim.report, claim.method, claim.question, found, sep="\t", flush=True)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from torch import Tensor
 
-from benchmarks import cards, machine, matrix
+from benchmarks import cards, claims, machine, matrix
 from benchmarks.claims import Found, Measured, answered
 from tests import planted
 from zoo.card import CardFacts, Metric
@@ -151,11 +151,24 @@ def test_claims_are_answered_only_by_what_there_is(tmp_path: Path) -> None:
     painted = Found("10 steps", 2.0, "s")
     assert {claim.method for claim in answered(measured, painted, {})} == {"gatys"}
     measured.cards["cyclegan-chinese"] = cards.row_of("cyclegan-chinese", FACTS)
-    claims = [one for one in answered(measured, painted, {}) if one.method == "cyclegan"]
-    assert [one.question for one in claims] == ["training", "quality", "direction"]
-    total, step = claims[0].found
+    told = [one for one in answered(measured, painted, {}) if one.method == "cyclegan"]
+    assert [one.question for one in told] == ["training", "quality", "direction"]
+    total, step = told[0].found
     assert (total.value, step.value) == (100.0, 2.0)
-    assert claims[2].found == [Found("KID, AtoB", 0.3, "", 1.0)]
+    assert told[2].found == [Found("KID, AtoB", 0.3, "", 1.0)]
+    frame = Found("640×480", 0.05, "s")
+    (claim,) = [one for one in answered(measured, painted, {}, [frame]) if one.found == [frame]]
+    assert (claim.report, claim.question) == ("002", "a frame of 640×480")
+    assert claim.note == "many-styles-camera"
+
+
+def test_frames_are_measured_with_the_checkpoint_for_cameras(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(claims, "FRAMES", {(64, 48): "fast"})
+    (found,) = claims.filming()
+    assert (found.what, found.unit) == ("64×48", "s")
+    assert found.value > 0
 
 
 def test_the_figures_of_gates_are_not_taken_for_those_of_a_benchmark() -> None:
