@@ -23,3 +23,10 @@ def texture(seed: int, height: int = 128, width: int = 160) -> Tensor:
         noise = torch.randn(1, 3, 2**octave, 2**octave, generator=generator)
         total += F.interpolate(noise, (height, width), mode="bicubic") / 2**octave
     return (total - total.min()) / (total.max() - total.min())
+
+
+def halves(left: str, right: str, width: int = 48, height: int = 48) -> Image.Image:
+    """One colour beside another."""
+    picture = Image.new("RGB", (width, height), left)
+    picture.paste(right, (width // 2, 0, width, height))
+    return picture

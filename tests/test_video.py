@@ -15,6 +15,7 @@ from tests.films import film, seen
 from zoo import flow, video
 from zoo.errors import DiskFullError, InputError
 from zoo.method import Content, Method, Paper, Style
+from zoo.methods.adain import AdaIN
 from zoo.methods.cyclegan import CycleGAN
 from zoo.methods.gatys import Gatys
 from zoo.methods.many_styles import ManyStyles
@@ -258,6 +259,7 @@ def test_methods_that_take_seconds_for_a_frame_make_no_videos() -> None:
     assert not video.films(Gatys)
     assert "samples" not in {field.name for field in video.fields_of(MUNIT)}
     assert "way_back" not in {field.name for field in video.fields_of(CycleGAN)}
+    assert not any(field.over for field in video.fields_of(AdaIN))
     names = {field.name for field in video.fields_of(ManyStyles)}
     assert {"size", "smooth", "strength", "painting"} <= names
     assert not {"content", "bits"} & names

@@ -31,6 +31,26 @@ StyleShares = Annotated[
     ),
     Control(more=True),
 ]
+ContentRegions = Annotated[
+    Tensor | None,
+    Picture(over="content"),
+    Field(
+        title="Regions of the photo",
+        description="A label map: what has one colour here takes after what has that colour in "
+        "the style's.",
+    ),
+    Control(more=True),
+]
+StyleRegions = Annotated[
+    Tensor | None,
+    Picture(over="style"),
+    Field(
+        title="Regions of the style",
+        description="A label map of the first style picture in the same colours. Give both or "
+        "none.",
+    ),
+    Control(more=True),
+]
 Strength = Annotated[
     float,
     Field(ge=0, le=1, title="Strength", description="0 keeps the photo as it is."),

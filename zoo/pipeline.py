@@ -248,7 +248,10 @@ class Pipeline:
         arguments |= {name: labels.to(self.device) for name, labels in maps.items()}
         if content is not None:
             seen, styles = color.before(content, styles, mode)
-            arguments["content"] = images.pad(seen, self.method.multiple)
+            arguments["content"] = padded = images.pad(seen, self.method.multiple)
+            for name in maps:
+                if self.own[name].over == "content" and padded.shape != seen.shape:
+                    arguments[name] = regions.padded(arguments[name], seen, self.method.multiple)
         for name, group in tensors.items():
             mine, styles = styles[: len(group)], styles[len(group) :]
             arguments[name] = mine if self.form.by_name[name].kind == "pictures" else mine[0]

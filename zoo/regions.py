@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional as F
 
 from zoo.errors import InputError
 from zoo.form import Field, Form
-from zoo.images import Notice
+from zoo.images import Notice, pad
 
 # Brush colours that people with any colour vision tell apart (Okabe & Ito, Color Universal Design).
 PALETTE: Mapping[str, tuple[int, int, int]] = {
@@ -67,6 +68,11 @@ def read(
         for field, found in zip(fields, labels, strict=True)
     }
     return maps, tuple(_missing(fields, labels, colors))
+
+
+def padded(labels: Tensor, content: Tensor, multiple: int) -> Tensor:
+    """Labels ``(1, 1, ·, ·)`` of ``content`` ``(1, 3, H, W)``, scaled and padded as it is."""
+    return pad(F.interpolate(labels.float(), content.shape[2:], mode="nearest"), multiple).long()
 
 
 def quantised(pictures: Sequence[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:

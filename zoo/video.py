@@ -76,7 +76,8 @@ def video_options(
 def fields_of(method: type[Method]) -> tuple[Field, ...]:
     """What can be chosen where ``method`` repaints a video: its own settings and the video's."""
     without = {"content", "size", "bits", *ALONE}
-    own = (field for field in form_for(method) if field.name not in without)
+    # Regions are of one picture, and frames move.
+    own = (f for f in form_for(method) if f.name not in without and not f.over)
     return (*own, *form_of(video_options))
 
 

@@ -10,11 +10,10 @@ from scipy.sparse.linalg import spsolve
 from torch import Tensor
 from torch.nn import functional as F
 
-from tests.pictures import photo
+from tests.pictures import halves, photo
 from training.faults import frame
 from zoo import checkpoint
 from zoo.__main__ import main
-from zoo.errors import InputError
 from zoo.methods import METHODS
 from zoo.methods.fast_photo_style import (
     BETA,
@@ -28,7 +27,6 @@ from zoo.methods.fast_photo_style import (
     smooth,
     system,
     wct,
-    wct_by_region,
 )
 from zoo.nn.blocks import encode
 from zoo.nn.vgg import vgg19
@@ -205,20 +203,6 @@ def test_features_without_variance_do_no_harm() -> None:
     assert wct(torch.ones(4, 50), style).isfinite().all()
 
 
-def test_regions_are_transferred_on_their_own_and_others_as_a_whole() -> None:
-    generator = torch.Generator().manual_seed(0)
-    content, style = (torch.rand(4, n, generator=generator) for n in (200, 300))
-    mine, theirs = torch.zeros(200), torch.zeros(300)
-    mine[100:150], theirs[150:290] = 1, 1
-    mine[150:195] = 2  # not in the style
-    mine[195:], theirs[290:] = 3, 3  # too small for statistics
-    found = wct_by_region(content, style, mine, theirs)
-    for label in (0, 1):
-        here, there = mine == label, theirs == label
-        torch.testing.assert_close(found[:, here], wct(content[:, here], style[:, there]))
-    torch.testing.assert_close(found[:, 150:], wct(content, style)[:, 150:])
-
-
 def test_the_encoder_reflects_and_is_otherwise_the_shared_one() -> None:
     picture = texture(9, 128, 128)
     features, pools = encode(vgg19(), picture, 4)
@@ -243,12 +227,6 @@ def test_any_size_comes_back_as_it_was(
     assert result.shape == content.shape
     assert result.isfinite().all()
     assert torch.equal(method(content, style, strength=0.0, **change()), content)
-
-
-def halves(left: str, right: str, width: int = 48, height: int = 48) -> Image.Image:
-    picture = Image.new("RGB", (width, height), left)
-    picture.paste(right, (width // 2, 0, width, height))
-    return picture
 
 
 @pytest.fixture(scope="module")
@@ -283,14 +261,6 @@ def test_a_region_follows_its_own_region_of_the_style(pipeline: Pipeline) -> Non
     assert np.sign(straight[0] - swapped[0]) == -np.sign(straight[1] - swapped[1])
 
 
-def test_one_region_everywhere_is_as_none(pipeline: Pipeline) -> None:
-    given = {"content": photo(48, 48), "style": photo(48, 48, seed=2), **QUICK}
-    blank = Image.new("RGBA", (48, 48))
-    (plain,) = pipeline(**given)
-    (marked,) = pipeline(**given, content_regions=blank, style_regions=blank)
-    assert plain.tobytes() == marked.tobytes()
-
-
 def test_keeping_the_colours_leaves_the_maps_alone(pipeline: Pipeline) -> None:
     given = {"content": photo(48, 48), "style": photo(48, 48, seed=2), **QUICK}
     # Of the same luma: a map that was made grey would have one region.
@@ -298,38 +268,6 @@ def test_keeping_the_colours_leaves_the_maps_alone(pipeline: Pipeline) -> None:
     (plain,) = pipeline(**given, colors="luminance")
     (marked,) = pipeline(**given, **maps, colors="luminance")
     assert plain.tobytes() != marked.tobytes()
-
-
-def test_only_one_map_is_refused_by_name(pipeline: Pipeline) -> None:
-    given = {"content": photo(48, 48), "style": photo(48, 48, seed=2), **QUICK}
-    with pytest.raises(InputError, match=r"Regions of the style: .* take away Regions of the phot"):
-        pipeline(**given, content_regions=halves("red", "blue"))
-    with pytest.raises(InputError, match="Regions of the photo"):
-        pipeline(**given, style_regions=halves("red", "blue"))
-
-
-def test_a_map_of_another_shape_is_refused(pipeline: Pipeline) -> None:
-    given = {"content": photo(48, 48), "style": photo(96, 48, seed=2), **QUICK}
-    square, wide = halves("red", "blue"), halves("red", "blue", 192, 96)
-    with pytest.raises(InputError, match="Regions of the style: the map is 48×48"):
-        pipeline(**given, content_regions=square, style_regions=square)
-    pipeline(**given, content_regions=square, style_regions=wide)  # another size is fine
-
-
-def test_a_region_that_only_one_map_has_is_told(pipeline: Pipeline) -> None:
-    orange, blue, white = "#e69f00", "#0072b2", "white"
-    *_, last = pipeline.stream(
-        content=photo(48, 48),
-        style=photo(48, 48, seed=2),
-        content_regions=halves(orange, white),
-        style_regions=halves(blue, white),
-        **QUICK,
-    )
-    assert [str(notice) for notice in last.notices] == [
-        "Regions of the style: “Orange” is missing, so its place in the photo took after the "
-        "whole style picture.",
-        "Regions of the photo: “Blue” is missing, so it was not used.",
-    ]
 
 
 def test_the_command_line_takes_label_maps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from zoo.method import shares
 from zoo.methods import gatys
 from zoo.methods.gatys import Gatys, GatysConfig, Objective, schedule
 from zoo.nn import vgg
+from zoo.nn.stats import LEAST
 from zoo.nn.vgg import CONVS, VGG19, vgg19
 
 
@@ -50,6 +51,68 @@ def test_the_content_can_be_compared_at_a_deeper_layer() -> None:
     expected = (found - wanted).square().mean()
     assert float(objective(image)) == pytest.approx(float(expected), rel=1e-4)
     assert not torch.equal(run(content_layer="relu5_2"), run())
+
+
+def halves(width: int) -> torch.Tensor:
+    """Two labels side by side, ``(1, 1, 1, width)``."""
+    return (torch.arange(width) >= width // 2).long().view(1, 1, 1, -1)
+
+
+def gradient(objective: Objective, image: torch.Tensor) -> torch.Tensor:
+    image = image.clone().requires_grad_()
+    objective(image).backward()
+    assert image.grad is not None
+    return image.grad
+
+
+def test_regions_have_gram_matrices_of_their_own() -> None:
+    content, image = picture(0, 64, 128), picture(2, 64, 128)
+    left, right, other = picture(1), picture(3), picture(4)
+    maps = halves(128), halves(128)
+    first, shares = torch.cat([left, right], 3), (0.75, 0.25)
+    styles = list(zip((first, other), shares, strict=True))
+    objective = Objective(vgg19(), content, styles, content_weight=0, style_weight=50, maps=maps)
+    layers = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
+    x, s, o = (vgg19()(one, layers) for one in (image, first, other))
+    wanted = torch.zeros(())
+    for layer in layers:
+        for side in (0, 1):
+            halved = [f[layer].chunk(2, 3)[side].flatten(2)[0] for f in (x, s)]
+            if halved[1].shape[1] <= LEAST:
+                halved[1] = s[layer].flatten(2)[0]
+            found, aim, rest = (f @ f.T / f.shape[1] for f in (*halved, o[layer].flatten(2)[0]))
+            difference = found - shares[0] * aim - shares[1] * rest
+            wanted += 50 / 2 * difference.square().mean() / len(found) ** 2
+    assert float(objective(image)) == pytest.approx(float(wanted), rel=1e-4)
+
+
+def test_what_is_repainted_in_one_region_of_the_style_moves_that_of_the_photo() -> None:
+    content, style = picture(0, 64, 320), picture(1, 64, 320)
+    repainted = style.clone()
+    repainted[..., 256:] **= 3  # further from the left half than relu5_1 sees
+    first, second = (
+        gradient(Objective(vgg19(), content, [(s, 1.0)], maps=(halves(320),) * 2), content)
+        for s in (style, repainted)
+    )
+    change, size = (g.abs().mean((0, 1, 2)) for g in (first - second, first))
+    assert change[:64].max() < 1e-3 * size.mean()
+    assert change[240:].mean() > 0.1 * size.mean()
+
+
+@pytest.mark.parametrize("theirs", [0 * halves(64), 2 + halves(64)], ids=["same", "no like"])
+def test_one_region_is_the_whole(theirs: torch.Tensor) -> None:
+    content, style, image = picture(0), picture(1), picture(2)
+    whole, marked = (
+        Objective(vgg19(), content, [(style, 1.0)], maps=maps)
+        for maps in (None, (0 * halves(64), theirs))
+    )
+    assert float(marked(image)) == pytest.approx(float(whole(image)), rel=1e-4)
+
+
+def test_label_maps_reach_the_loss() -> None:
+    maps = {"content_regions": halves(64), "style_regions": halves(64)}
+    looks = [next(Gatys(GatysConfig())(picture(0), picture(1), **m)).images for m in ({}, maps)]
+    assert not torch.equal(*looks)
 
 
 def smaller() -> VGG19:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from zoo.nn.stats import gram, mean_std, moments
+from zoo.nn.stats import by_region, gram, mean_std, moments
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
 
@@ -75,3 +75,25 @@ def test_moments_of_bfloat16_lose_nothing_but_the_features_do() -> None:
     (wanted,) = torch.autograd.grad(moments(exact)[1].sum(), exact)
     assert (rough - wanted).abs().max() < 0.01 * wanted.abs().max()
     assert abs(rough.double().mean()) < 1e-3 * wanted.abs().mean()
+
+
+def test_labels_go_with_their_like_and_others_with_the_whole_style() -> None:
+    generator = torch.Generator().manual_seed(0)
+    content, style = (torch.rand(1, 4, *s, generator=generator) for s in ((20, 10), (15, 20)))
+    mine, theirs = torch.zeros(200), torch.zeros(300)
+    mine[100:150], theirs[150:290] = 1, 1
+    mine[150:195] = 2  # not in the style
+    mine[195:], theirs[290:] = 3, 3  # too small for statistics
+    maps = mine.view(1, 1, 20, 10), theirs.view(1, 1, 15, 20)
+
+    def change(some: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+        assert some.ndim == others.ndim == 4
+        return some - some.mean((2, 3), keepdim=True) + others.mean((2, 3), keepdim=True)
+
+    found = by_region(change, content, style, maps).flatten(2)
+    for label in (0, 1):
+        here = content.flatten(2)[..., mine == label]
+        there = style.flatten(2)[..., theirs == label]
+        wanted = here - here.mean(2, keepdim=True) + there.mean(2, keepdim=True)
+        torch.testing.assert_close(found[..., mine == label], wanted)
+    torch.testing.assert_close(found[..., 150:], change(content, style).flatten(2)[..., 150:])

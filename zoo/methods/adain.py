@@ -16,9 +16,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from zoo.method import Content, Method, MoreStyles, Paper, Strength, Style, StyleShares, shares
+from zoo.method import (
+    Content,
+    ContentRegions,
+    Method,
+    MoreStyles,
+    Paper,
+    Strength,
+    Style,
+    StyleRegions,
+    StyleShares,
+    shares,
+)
 from zoo.nn.blocks import autocast, decoder, encode
-from zoo.nn.stats import mean_std
+from zoo.nn.stats import by_region, mean_std
 from zoo.nn.vgg import CHANNELS, VGG19, Weights, vgg19
 
 LAYER = "relu4_1"
@@ -82,17 +93,25 @@ class AdaIN(Method):
         strength: Strength = 1.0,
         more_styles: MoreStyles = [],  # noqa: B006 read, never changed
         style_weights: StyleShares = [],  # noqa: B006
+        content_regions: ContentRegions = None,
+        style_regions: StyleRegions = None,
     ) -> Tensor:
-        """Repaint ``content`` in one pass.
+        """Repaint ``content`` in one pass, by region where there are both label maps (section 7.3).
 
-        Raises InputError when the shares do not fit the style pictures.
+        Regions are of the first style picture; of the others each takes after the whole, in their
+        share. Raises InputError when the shares do not fit the style pictures.
         """
         styles = [style, *more_styles]
         mix = shares(style_weights, len(styles))
         features = self.encode(content)
         target = torch.zeros_like(features)
-        for picture, share in zip(styles, mix, strict=True):
-            target = target + share * adain(features, self.encode(picture))
+        for number, (picture, share) in enumerate(zip(styles, mix, strict=True)):
+            looks = self.encode(picture)
+            if number or content_regions is None or style_regions is None:
+                moved = adain(features, looks)
+            else:
+                moved = by_region(adain, features, looks, (content_regions, style_regions))
+            target = target + share * moved
         result = self.decode(torch.lerp(features, target, strength))
         if strength < 1:
             # Differs from the paper: what the decoder loses of the untouched photo is given back

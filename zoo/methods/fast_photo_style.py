@@ -28,12 +28,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.form import Control, Picture
-from zoo.method import Content, Method, Paper, Strength
+from zoo.method import Content, ContentRegions, Method, Paper, Strength, StyleRegions
 from zoo.nn.blocks import Pool, conv, encode
+from zoo.nn.stats import by_region
 from zoo.nn.vgg import CHANNELS, CONVS_PER_STAGE, VGG19, Weights, vgg19
 
 LEVELS = (4, 3, 2, 1)
-LEAST = 10  # positions a region must have in photo and style to have statistics
 WINDOW = 3  # side of the windows of the matting affinity
 REACH = WINDOW - 1  # how far apart two pixels of one window can be
 # Rows and columns from a pixel to those it shares windows with and that do not come before it.
@@ -138,25 +138,8 @@ class FastPhotoStyle(Method):
             Field(description="Takes away what does not look like a photo."),
             Control(words={"closed": "Exact", "guided": "Quick", "none": "None"}),
         ] = "closed",
-        content_regions: Annotated[
-            Tensor | None,
-            Picture(over="content"),
-            Field(
-                title="Regions of the photo",
-                description="A label map: what has one colour here takes after what has that "
-                "colour in the style's.",
-            ),
-            Control(more=True),
-        ] = None,
-        style_regions: Annotated[
-            Tensor | None,
-            Picture(over="style"),
-            Field(
-                title="Regions of the style",
-                description="A label map in the same colours. Give both or none.",
-            ),
-            Control(more=True),
-        ] = None,
+        content_regions: ContentRegions = None,
+        style_regions: StyleRegions = None,
     ) -> Tensor:
         """Recolour ``content``; regions are labels ``(1, 1, ·, ·)``, both or none."""
         maps = None
@@ -178,16 +161,13 @@ class FastPhotoStyle(Method):
         encoder = self.encoder or vgg19(self.config.weights, device=content.device)
         features, pools = encode(encoder, content, level)
         target, _ = encode(encoder, style, level)
-        shape = features.shape
-        if maps is None:
-            moved = wct(features[0].flatten(1), target[0].flatten(1), self.config.published)
-        else:
-            mine, theirs = (
-                F.interpolate(m.float(), f.shape[2:], mode="nearest").flatten()
-                for m, f in zip(maps, (features, target), strict=True)
-            )
-            moved = wct_by_region(features[0].flatten(1), target[0].flatten(1), mine, theirs)
-        result = self.decode(moved.view(shape), pools, level)
+
+        def move(mine: Tensor, theirs: Tensor) -> Tensor:
+            flat = wct(mine[0].flatten(1), theirs[0].flatten(1), self.config.published)
+            return flat.view(mine.shape)
+
+        moved = move(features, target) if maps is None else by_region(move, features, target, maps)
+        result = self.decode(moved, pools, level)
         return result if self.config.published else result.clamp(0, 1)
 
     def decode(self, features: Tensor, pools: list[Pool], level: int) -> Tensor:
@@ -225,31 +205,6 @@ def _spectrum(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     centred = flat - mean
     values, vectors = torch.linalg.eigh(centred @ centred.T / max(1, flat.shape[1] - 1))
     return mean, values, vectors
-
-
-def wct_by_region(content: Tensor, style: Tensor, mine: Tensor, theirs: Tensor) -> Tensor:
-    """:func:`wct` for each label on its own.
-
-    Differs from the published code: a label with too few positions on either side for statistics
-    of its own gets those of the whole pictures; there it stayed as it was, a hole in the result.
-
-    Args:
-        content: Features ``(C, N)``.
-        style: Features ``(C, M)``.
-        mine: A label for each position of ``content``, ``(N,)``.
-        theirs: A label for each position of ``style``, ``(M,)``.
-    """
-    result = torch.empty_like(content)
-    alone = torch.zeros_like(mine, dtype=torch.bool)
-    for label in mine.unique():
-        here, there = mine == label, theirs == label
-        if min(int(here.sum()), int(there.sum())) > LEAST:
-            result[:, here] = wct(content[:, here], style[:, there])
-        else:
-            alone |= here
-    if bool(alone.any()):
-        result[:, alone] = wct(content, style)[:, alone]
-    return result
 
 
 def smooth(

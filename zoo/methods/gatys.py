@@ -10,6 +10,12 @@ F Fᵀ / N of x and of the style picture at relu1_1, 2_1, 3_1, 4_1 and 5_1. Thes
 the code that the authors published; the paper writes the content term as half a sum and the style
 term with 1 / (4 C² N²), which differs from this only in the two weights. Features are those of the
 original VGG-19 weights (Caffe), pixels in 0..255.
+
+By region as Gatys, Ecker, Bethge, Hertzmann & Shechtman, Controlling Perceptual Factors in Neural
+Style Transfer (arXiv:1611.07865, section 4.1): with guidance channels T_r of the regions, sampled
+down to each layer and normalised to a sum of squares of 1, G_l is replaced by the Gram matrices
+(T_r∘F)(T_r∘F)ᵀ, and the style term is summed over r, each weighted by its share of the photo, so
+that regions do not make the style stronger.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,16 +31,18 @@ from torch.nn import functional as F
 from zoo.form import Control
 from zoo.method import (
     Content,
+    ContentRegions,
     Method,
     MoreStyles,
     Paper,
     Seed,
     Step,
     Style,
+    StyleRegions,
     StyleShares,
     shares,
 )
-from zoo.nn.stats import gram
+from zoo.nn.stats import gram, pairs
 from zoo.nn.vgg import VGG19, Pooling, Weights, vgg19
 
 CONTENT_LAYER: Literal["relu4_2"] = "relu4_2"
@@ -71,6 +79,8 @@ class Objective:
             pixels in 0..255.
         content_layer: Whose features the content term compares.
         gains: By what to multiply the features of a layer in the loss, as :func:`gains` returns it.
+        maps: Labels of the photo and of the first style picture, ``(1, 1, ·, ·)``. A region takes
+            after the same region of that one and, in their shares, after the whole of the others.
     """
 
     def __init__(
@@ -84,6 +94,7 @@ class Objective:
         tv_weight: float = 0.0,
         content_layer: str = CONTENT_LAYER,
         gains: Mapping[str, float] = MappingProxyType({}),
+        maps: tuple[Tensor, Tensor] | None = None,
     ) -> None:
         self.encoder = encoder
         self.content_layer = content_layer
@@ -96,6 +107,21 @@ class Objective:
             for style, share in styles:
                 for layer, features in encoder(style, STYLE_LAYERS).items():
                     self.grams[layer] = self.grams[layer] + share * gram(features)
+            self.guides = self._guides(content, *styles[0], maps) if maps else {}
+
+    def _guides(
+        self, content: Tensor, style: Tensor, share: float, maps: tuple[Tensor, Tensor]
+    ) -> dict[str, list[tuple[Tensor, Tensor]]]:
+        """By layer the regions: a mask ``(H, W)`` and the Gram matrix it shall have."""
+        mine, theirs = (self.encoder(one, STYLE_LAYERS) for one in (content, style))
+        guides: dict[str, list[tuple[Tensor, Tensor]]] = {layer: [] for layer in STYLE_LAYERS}
+        for layer, features in theirs.items():
+            for here, there in pairs(maps, mine[layer].shape[2:], features.shape[2:]):
+                target = self.grams[layer]
+                if there is not None:
+                    target = target + share * (guided(features, there) - gram(features))
+                guides[layer].append((here, target))
+        return guides
 
     def terms(self, image: Tensor) -> dict[str, Tensor]:
         """The weighted terms for ``image`` ``(1, 3, H, W)``, scalars that sum up to the loss."""
@@ -104,9 +130,13 @@ class Objective:
         content_loss = self.gains[self.content_layer] ** 2 * content_loss
         style_loss = torch.zeros((), device=image.device)
         for layer, target in self.grams.items():
-            found = gram(features[layer])
-            weight = self.gains[layer] ** 4 / found.shape[1] ** 2
-            style_loss = style_loss + weight * F.mse_loss(found, target)
+            weight = self.gains[layer] ** 4 / target.shape[1] ** 2
+            if layer not in self.guides:
+                loss = F.mse_loss(gram(features[layer]), target)
+                style_loss = style_loss + weight * loss
+            for here, wanted in self.guides.get(layer, []):
+                loss = here.float().mean() * F.mse_loss(guided(features[layer], here), wanted)
+                style_loss = style_loss + weight * loss
         terms = {
             "content": self.content_weight * content_loss,
             "style": self.style_weight * style_loss,
@@ -118,6 +148,11 @@ class Objective:
     def __call__(self, image: Tensor) -> Tensor:
         """The loss of ``image``, a scalar."""
         return torch.stack(list(self.terms(image).values())).sum()
+
+
+def guided(features: Tensor, here: Tensor) -> Tensor:
+    """Gram matrix ``(1, C, C)`` of ``(1, C, H, W)`` where the mask ``(H, W)`` is true."""
+    return gram(features * here) / here.float().mean()
 
 
 def gains(
@@ -212,6 +247,8 @@ class Gatys(Method):
             Control(more=True),
         ] = True,
         seed: Seed = 0,
+        content_regions: ContentRegions = None,
+        style_regions: StyleRegions = None,
     ) -> Iterator[Step]:
         """Yield the picture after each step of the optimiser.
 
@@ -220,6 +257,9 @@ class Gatys(Method):
         styles = list(
             zip([style, *more_styles], shares(style_weights, 1 + len(more_styles)), strict=True)
         )
+        maps = None
+        if content_regions is not None and style_regions is not None:
+            maps = content_regions, style_regions
         encoder = vgg19(self.config.weights, self.config.pooling, content.device, self.precision)
         image = start_image(content, start, seed)
         number = 0
@@ -242,6 +282,7 @@ class Gatys(Method):
                 tv_weight=tv_weight,
                 content_layer=content_layer,
                 gains=scale,
+                maps=maps,
             )
             begin = resample(image, size)
             for image in optimise(begin, objective, count, optimizer):
