@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import av
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -263,3 +264,25 @@ def test_methods_that_take_seconds_for_a_frame_make_no_videos() -> None:
     names = {field.name for field in video.fields_of(ManyStyles)}
     assert {"size", "smooth", "strength", "painting"} <= names
     assert not {"content", "bits"} & names
+
+
+def test_what_moves_keeps_its_detail() -> None:
+    random = np.random.default_rng(0)
+    wide = cv2.GaussianBlur(random.random((64, 160, 3), np.float32), (0, 0), 1.2)
+    wide = (wide - wide.min()) / (wide.max() - wide.min())
+
+    def frame(number: int) -> Tensor:
+        moved = np.array([[1, 0, -0.5 * number], [0, 1, 0]])  # half pixels have to be made up
+        drawn = cv2.warpAffine(wide, moved, (96, 64), flags=cv2.INTER_LANCZOS4).clip(0, 1)
+        return torch.from_numpy(drawn).permute(2, 0, 1)[None]
+
+    steady = Steady(0.9)
+    for number in range(10):
+        result = steady(frame(number), frame(number))
+
+    def detail(image: Tensor) -> float:
+        return image.diff(dim=3).abs().mean().item()
+
+    assert 0.9 < detail(result) / detail(frame(9)) < 1.1
+    assert result.min() >= 0
+    assert result.max() <= 1

@@ -35,10 +35,15 @@ def origins(first: Tensor, second: Tensor) -> tuple[np.ndarray, np.ndarray]:
     return places, inside & (apart <= 0.01 * moved + 0.5)
 
 
-def carried(array: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """``array`` ``(H, W, ·)`` at ``places`` ``(H, W, 2)``, x before y, between pixels too."""
+def carried(array: np.ndarray, places: np.ndarray, *, sharp: bool = False) -> np.ndarray:
+    """``array`` ``(H, W, ·)`` at ``places`` ``(H, W, 2)``, x before y, between pixels too.
+
+    With ``sharp`` by Lanczos' kernel, which keeps fine detail and overshoots at edges, else in
+    straight lines.
+    """
     columns, rows = places[..., 0], places[..., 1]
-    return cv2.remap(array, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    between = cv2.INTER_LANCZOS4 if sharp else cv2.INTER_LINEAR
+    return cv2.remap(array, columns, rows, between, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _grey(image: Tensor) -> np.ndarray:

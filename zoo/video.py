@@ -196,7 +196,9 @@ class Steady:
             if seen.mean() >= CUT:
                 # Borders of what is seen would show as lines.
                 share = cv2.GaussianBlur(seen.astype(np.float32), (0, 0), 2) * seen
-                made = made + self.smooth * share[..., None] * (flow.carried(drawn, places) - made)
+                # In straight lines it would be blurred once more with every frame.
+                carried = flow.carried(drawn, places, sharp=True).clip(0, 1)
+                made = made + self.smooth * share[..., None] * (carried - made)
         self._before = photo, made
         return torch.from_numpy(made).permute(2, 0, 1)[None]
 
