@@ -5,7 +5,8 @@ python -m training.cartoongan --photos HAZY --cartoons CLEAR --pairs pairs.csv -
     --adversarial-weight 0 --out runs/dehaze
 
 The second line is dehazing from what VGG-19 sees alone. ``--adversarial-weight 1`` adds the
-discriminator and ``--cycle-weight 10`` a network that has to bring the haze back.
+discriminator and ``--cycle-weight 10`` a network that has to bring the haze back. With the two
+folders changed about, the same table teaches to add haze.
 """
 
 import csv
@@ -161,6 +162,11 @@ class CartoonGANTrainer(AdversarialTrainer[CartoonGANRecipe]):
 
     def __init__(self, recipe: CartoonGANRecipe, run: Run) -> None:
         super().__init__(recipe, run)
+        if not (recipe.content_weight or recipe.color_weight):
+            raise InputError(
+                "Nothing ties a result to its photo: give --content-weight or --color-weight more "
+                "than 0."
+            )
         self.photos = self.stream(recipe.photos, "photos")
         self.cartoons = self.stream(recipe.cartoons, "cartoons")
         if recipe.pairs:
@@ -211,9 +217,8 @@ class CartoonGANTrainer(AdversarialTrainer[CartoonGANRecipe]):
         with self.autocast():
             made = self.generator(2 * photos - 1)
         losses = self.likeness(0.5 + 0.5 * made, targets)
-        total = recipe.content_weight * losses["content"]
-        if recipe.color_weight:
-            total = total + recipe.color_weight * losses["color"]
+        weights = {"content": recipe.content_weight, "color": recipe.color_weight}
+        total = sum((weights[n] * loss for n, loss in losses.items()), made.new_zeros(()))
         if whole and recipe.cycle_weight:
             with self.autocast():
                 losses["cycle"] = F.l1_loss(self.back(made), 2 * photos - 1)
@@ -256,9 +261,11 @@ class CartoonGANTrainer(AdversarialTrainer[CartoonGANRecipe]):
 
     def likeness(self, made: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """How far results are from what they should show; both ``(B, 3, s, s)`` in [0, 1]."""
-        with torch.no_grad():
-            wanted = self.seen(targets)
-        losses = {"content": F.l1_loss(self.seen(made), wanted)}
+        losses = {}
+        if self.recipe.content_weight:
+            with torch.no_grad():
+                wanted = self.seen(targets)
+            losses["content"] = F.l1_loss(self.seen(made), wanted)
         if self.recipe.color_weight:
             # Differs from the paper [color_weight]: colours that change cost. VGG-19 hardly sees a
             # tint, and a discriminator takes over that of the film.

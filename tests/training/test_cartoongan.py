@@ -149,6 +149,15 @@ def test_the_content_loss_is_that_of_conv4_4_before_its_activation(
     torch.testing.assert_close(loss, (found - expected).abs().mean())
 
 
+def test_a_term_without_weight_is_not_computed(
+    photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    trainer = toy(photos, paintings, tmp_path, content_weight=0.0, warmup=9)
+    assert set(trainer.step()) == {"color", "total"}
+    with pytest.raises(InputError, match="--content-weight or --color-weight"):
+        toy(photos, paintings, tmp_path, content_weight=0.0, color_weight=0.0)
+
+
 @pytest.mark.parametrize("judged", ["pixels", "features"])
 def test_the_warm_up_has_no_discriminator_and_its_end_is_kept(
     photos: Path, paintings: Path, tmp_path: Path, judged: str
