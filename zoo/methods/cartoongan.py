@@ -1,4 +1,4 @@
-"""CartoonGAN: photos as frames of a cartoon, and hazy photos as clear ones.
+"""CartoonGAN: photos as frames of a cartoon, and hazy photos as clear ones or the other way.
 
 Source: Chen, Lai & Liu, CartoonGAN: Generative Adversarial Networks for Photo Cartoonization
 (CVPR 2018), with the layers of the code that the authors published. No cartoon shows what a photo
