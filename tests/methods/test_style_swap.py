@@ -73,6 +73,14 @@ def test_optimising_approaches_the_target_and_counts_its_steps() -> None:
     assert errors[1] < 0.8 * errors[0]
 
 
+@pytest.mark.parametrize("published", [False, True])
+def test_optimising_for_the_photos_own_features_draws_no_frame(published: bool) -> None:
+    method = StyleSwap(StyleSwapConfig(width=4, published=published)).eval()
+    flat = torch.full((1, 3, 32, 32), 0.6)
+    *_, last = method.optimised(flat, method.encode(flat), 5)
+    torch.testing.assert_close(last.images, flat, atol=1e-3, rtol=0)
+
+
 @torch.no_grad()
 def test_strength_0_is_the_photo() -> None:
     method = StyleSwap(StyleSwapConfig(width=4)).eval()

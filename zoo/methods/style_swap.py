@@ -119,13 +119,12 @@ class StyleSwap(Method):
     @torch.enable_grad()
     def optimised(self, content: Tensor, target: Tensor, steps: int) -> Iterator[Step]:
         """Yield the picture as its features approach ``target`` (section 3.3)."""
-        encoder = vgg19(self.config.weights, device=content.device)
         image = content.clone().requires_grad_()
         # Differs from the paper: pixels in [0, 1] and a rate to match, not 0..255.
         optimizer = torch.optim.Adam([image], lr=0.02)
         for number in range(1, steps + 1):
             optimizer.zero_grad()
-            features = encoder(image, [LAYER])[LAYER] / self.scale
+            features = self.encode(image, torch.float32) / self.scale
             down = (image[..., 1:, :] - image[..., :-1, :]).square().mean()
             right = (image[..., 1:] - image[..., :-1]).square().mean()
             (F.mse_loss(features, target / self.scale) + 0.1 * (down + right)).backward()
@@ -134,9 +133,10 @@ class StyleSwap(Method):
                 image.clamp_(0, 1)
             yield Step(image.detach().clone(), number, steps)
 
-    def encode(self, images: Tensor) -> Tensor:
+    def encode(self, images: Tensor, precision: torch.dtype | None = None) -> Tensor:
         """Map ``(B, 3, H, W)`` in [0, 1] to relu3_1 ``(B, 256, H / 4, W / 4)``."""
-        encoder = vgg19(self.config.weights, device=images.device, dtype=self.precision)
+        kind = precision or self.precision
+        encoder = vgg19(self.config.weights, device=images.device, dtype=kind)
         if self.config.published:
             return encoder(images, [LAYER])[LAYER].float()
         return encode(encoder, images, 3)[0].float()
