@@ -1,6 +1,7 @@
 """The commands that run and keep a hub: serve, token, user, gc, fsck."""
 
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -142,11 +143,10 @@ def token_create(data: Path, user: str, name: str, role: str, value: str | None)
 
     if value is not None and (len(value) < 8 or not value.isascii() or not value.isprintable()):
         raise BadRequestError("A token has at least 8 printable ASCII characters.")
-    store = Store(data / "hub.sqlite")
-    store.add_user(check_namespace(user))
     value = value or new_token()
-    store.add_token(value, user, name, "read" if role == "read" else "write")
-    store.close()
+    with closing(Store(data / "hub.sqlite")) as store, store.transaction():
+        store.add_user(check_namespace(user))
+        store.add_token(value, user, name, "read" if role == "read" else "write")
     click.echo(value)
 
 
@@ -185,7 +185,7 @@ def token_revoke(data: Path, which: str) -> None:
 
 @click.group()
 def user() -> None:
-    """Add users and organisations."""
+    """Add and remove users and organisations."""
 
 
 @user.command("add")
@@ -202,6 +202,24 @@ def user_add(data: Path, name: str, member: tuple[str, ...]) -> None:
         store.add_user(check_namespace(each))
     store.add_user(check_namespace(name), "org" if member else "user", member)
     store.close()
+
+
+@user.command("remove")
+@_DATA
+@click.argument("name")
+@click.option("--member", multiple=True, help="Take only this user out of the organisation NAME.")
+def user_remove(data: Path, name: str, member: tuple[str, ...]) -> None:
+    """Remove the user or organisation NAME and its tokens; its repositories stay."""
+    from zoo.hub.server.errors import NotFoundError
+    from zoo.hub.server.store import Store
+
+    with closing(Store(_existing(data) / "hub.sqlite")) as store, store.transaction():
+        for each in member:
+            sql = "DELETE FROM members WHERE organization = ? AND user = ?"
+            if not store.run(sql, name, each):
+                raise NotFoundError("“{user}” is no member of “{name}”.", user=each, name=name)
+        if not member and not store.run("DELETE FROM users WHERE name = ?", name):
+            raise NotFoundError("There is no user “{name}”.", name=name)
 
 
 @click.command()

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from zoo.hub.server.errors import ConflictError
+
 log = logging.getLogger(__name__)
 
 Role = Literal["read", "write"]
@@ -225,11 +227,19 @@ class Store:
         return [str(row["name"]) for row in self.rows(sql, user)]
 
     def add_token(self, value: str, user: str, name: str, role: Role) -> None:
-        """Remember a token by its hash; the same value given again takes the new role."""
-        self.run(
-            "INSERT OR REPLACE INTO tokens VALUES (?, ?, ?, ?, ?)",
-            *(token_hash(value), user, name, role, time.time()),
-        )
+        """Remember a token by its hash; the same value given again takes the new role.
+
+        Raises:
+            ConflictError: It is another user's, whose uploads would become this one's.
+        """
+        with self.transaction():
+            known = self.token(value)
+            if known and known["user"].lower() != user.lower():
+                raise ConflictError("This token is another user's.")
+            self.run(
+                "INSERT OR REPLACE INTO tokens VALUES (?, ?, ?, ?, ?)",
+                *(token_hash(value), user, name, role, time.time()),
+            )
 
     def token(self, value: str) -> Row | None:
         """Return user, name and role of a token.
