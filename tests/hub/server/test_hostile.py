@@ -1,6 +1,8 @@
 """What one user can put into a hub must not take it away from the others."""
 
+import gzip
 import json
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +15,7 @@ from dulwich.refs import Ref
 from huggingface_hub import HfApi
 
 from tests.hub.server.running import Server, bearer
-from zoo.hub.server import Hub, attributes
+from zoo.hub.server import Hub, attributes, git_http, routing
 from zoo.hub.server.attributes import Attributes, Ignored
 from zoo.hub.server.errors import BadRequestError, UnprocessableError
 from zoo.hub.server.formats import timestamp
@@ -93,9 +95,9 @@ def test_no_pattern_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
     slow = b"*a*a*a*a*b\n*.log\n!keep.log\nbuild/\n"
     start = time.thread_time()
     ignored = Ignored(slow)
-    assert "a" * 100 not in ignored
+    assert "a" * 250 not in ignored
     large = Attributes(b"*a*a*a*a*b filter=lfs\n*.bin filter=lfs\nb.bin -filter\n").large
-    assert not large("a" * 100)
+    assert not large("a" * 250)
     assert time.thread_time() - start < 0.5
     assert [large(path) for path in ("a/a.bin", "a/b.bin")] == [True, False]
     assert {path for path in ("a/b.log", "keep.log", "a/build/b/c") if path in ignored} == {
@@ -191,3 +193,26 @@ def test_a_full_disk_stops_writers_only(
         run(f"PRAGMA max_page_count = {limit}")
     answer = raw.post(url, json=talk, headers=bearer(server.alice))
     assert answer.status_code == 200
+
+
+def test_what_strangers_send_is_bounded_and_stops_nobody(
+    raw: httpx2.Client, server: Server, new_repo: NewRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = new_repo()
+    monkeypatch.setitem(git_http._LIMITS, "git-upload-pack", 1000)
+    kind = {"Content-Type": "application/x-git-upload-pack-request"}
+    for headers in ({}, {"Content-Encoding": "gzip"}):
+        body = b"0032want " + b"0" * 40 + b"\n" + b"0" * 100_000
+        body = gzip.compress(body) if headers else body
+        answer = raw.post(f"/{repo}/git-upload-pack", content=body, headers=kind | headers)
+        assert answer.status_code == 413
+    loads, threads = json.loads, []
+
+    def watched(text: str) -> object:
+        threads.append(threading.current_thread().name)
+        return loads(text)
+
+    monkeypatch.setattr(routing.json, "loads", watched)
+    raw.post(f"/api/models/{repo}/paths-info/main", json={"paths": []})
+    assert threads
+    assert all("AnyIO" in name for name in threads)

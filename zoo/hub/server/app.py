@@ -101,6 +101,10 @@ class Hub:
         self.repositories = Repositories(self.data / "repos")
         # Building a file from xorbs keeps one core busy; more at once would only starve the rest.
         self.materialising = CapacityLimiter(2)
+        # Nor may clones and pushes, which take long, keep everybody else's threads.
+        self.exchanging = CapacityLimiter(8)
+        # Between a look at an object's links and what follows from it.
+        self.linking = threading.Lock()
         self.asgi = _App(self)
         stale = self.repositories.clear_stale_locks()
         if stale:

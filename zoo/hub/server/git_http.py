@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from anyio import to_thread
 from dulwich.errors import (
     FileFormatException,
     GitProtocolError,
@@ -60,8 +61,8 @@ _NO_CACHE = {"Cache-Control": "no-cache, max-age=0, must-revalidate"}
 _ZERO = b"0" * 40
 # What a push may hold beside large files, which travel on their own.
 _MAX_PUSH_BYTES = 1 << 30
-# A list of commits that are wanted or known; it is kept in memory.
-_MAX_FETCH_BYTES = 4 << 20
+# To fetch, one sends a list of commits that are wanted or known; it is kept in memory.
+_LIMITS = {"git-receive-pack": _MAX_PUSH_BYTES, "git-upload-pack": 4 << 20}
 # git holds a file in memory, here and at everybody who clones.
 _MAX_FILE_BYTES = 64 << 20
 _IN_MEMORY = 1 << 20
@@ -105,11 +106,13 @@ async def service(call: Call) -> Response:
     expected = f"application/x-{name}-request"
     if call.request.headers.get("content-type") != expected:
         raise ForbiddenError("This address is for git.")
-    limit = _MAX_PUSH_BYTES if name == "git-receive-pack" else _MAX_FETCH_BYTES
-    received = await receive(call.request, call.hub.temporary, limit=limit)
+    received = await receive(call.request, call.hub.temporary, limit=_LIMITS[name])
     try:
         with disk_full_is_said():
-            out = await run_in_threadpool(_exchange, call, repo, author, name, received.path)
+            out = await to_thread.run_sync(
+                *(_exchange, call, repo, author, name, received.path),
+                limiter=call.hub.exchanging,
+            )
     finally:
         received.path.unlink(missing_ok=True)
     kind = f"application/x-{name}-result"
@@ -122,9 +125,10 @@ def _exchange(call: Call, repo: Repo, author: str, service: str, body: Path) -> 
     out = SpooledTemporaryFile(_IN_MEMORY, dir=str(call.hub.temporary))  # noqa: SIM115 - sent later
     repositories = call.hub.repositories
     lend = repositories.writing if service == "git-receive-pack" else repositories.open
+    limit = _LIMITS[service]
     try:
         too_large = service == "git-receive-pack" and _is_too_large(body, gzipped)
-        with _plain(body, gzipped) as source, lend(repo.uid) as repository:
+        with _plain(body, gzipped, limit) as source, lend(repo.uid) as repository:
             handler = _handler(call.hub, repo, author, repository, service, source, out, False)
             if isinstance(handler, _Receive):
                 handler.too_large = too_large
@@ -150,8 +154,8 @@ def _chunks(file: IO[bytes]) -> Iterator[bytes]:
 class _Inflated(RawIOBase):
     """The plain bytes of a gzipped file, bounded."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
+    def __init__(self, file: IO[bytes], limit: int) -> None:
+        self._file, self._limit = file, limit
         self._inflate = zlib.decompressobj(16 + zlib.MAX_WBITS)
         self._total = 0
 
@@ -167,15 +171,15 @@ class _Inflated(RawIOBase):
         while not more and (source := self._inflate.unconsumed_tail or self._file.read(1 << 16)):
             more = self._inflate.decompress(source, len(target))
         self._total += len(more)
-        if self._total > _MAX_PUSH_BYTES:
-            raise TooLargeError("The push is larger than {n} bytes.", n=_MAX_PUSH_BYTES)
+        if self._total > self._limit:
+            raise TooLargeError("The body is larger than {n} bytes.", n=self._limit)
         target[: len(more)] = more
         return len(more)
 
 
-def _plain(body: Path, gzipped: bool) -> BufferedReader:
+def _plain(body: Path, gzipped: bool, limit: int = _MAX_PUSH_BYTES) -> BufferedReader:
     file = body.open("rb", 0)
-    return BufferedReader(_Inflated(file) if gzipped else file, 1 << 16)
+    return BufferedReader(_Inflated(file, limit) if gzipped else file, 1 << 16)
 
 
 def _is_too_large(body: Path, gzipped: bool) -> bool:

@@ -217,9 +217,14 @@ async def _read_body(request: Request, kind: Body) -> dict[str, Any]:
     if not raw:
         return {}
     form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+    # Several megabytes of it take a while, in which nobody else would be answered.
+    return await run_in_threadpool(_decoded, raw, kind == "form" and form)
+
+
+def _decoded(raw: bytearray, is_form: bool) -> dict[str, Any]:
     try:
         text = raw.decode()
-        if kind == "form" and form:
+        if is_form:
             return dict(parse_qs(text, keep_blank_values=True, max_num_fields=20_000))
         body = json.loads(text)
     except (ValueError, RecursionError):

@@ -18,6 +18,7 @@ from starlette.responses import Response
 from zoo.hub.server.access import contributed_repo
 from zoo.hub.server.errors import (
     ForbiddenError,
+    NoSpaceError,
     NotFoundError,
     UnauthorizedError,
     UnprocessableError,
@@ -137,6 +138,9 @@ def _make(call: Call, folder: Path, file: XetFile) -> None:
     known = file.sha256 and hub.store.linked(call.params["uid"], file.sha256) == size
     if known and hub.objects.size(str(file.sha256)) == size:
         return
+    # A few megabytes of a shard can stand for petabytes.
+    if size > shutil.disk_usage(hub.temporary).free:
+        raise NoSpaceError("The hub’s disk has no room for a file of {n} bytes.", n=size)
     target = temporary(hub.temporary)
     try:
         with disk_full_is_said():

@@ -180,6 +180,8 @@ def materialise(file: XetFile, xorb_path: Callable[[str], Path], target: Path) -
                     raw = unpack(os.pread(xorb.fileno(), chunk.packed, chunk.offset), chunk)
                     digest.update(raw)
                     written += out.write(raw)
+                    if written > segment.size:
+                        break
             if written != segment.size:
                 raise UnprocessableError("The shard’s sizes do not fit its xorb.")
             size += written
