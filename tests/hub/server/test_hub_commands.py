@@ -1,5 +1,6 @@
 """The hub's own commands, and the ``hf`` command against it."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -8,6 +9,8 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 from unittest.mock import Mock
 
 import httpx2
@@ -23,7 +26,11 @@ from zoo.hub.cli import main
 from zoo.hub.server import Hub
 from zoo.hub.server.checking import check
 from zoo.hub.server.collecting import collect
+from zoo.hub.server.lfs import store_object
+from zoo.hub.server.objects import FolderStore
+from zoo.hub.server.receiving import Received
 from zoo.hub.server.repository import MAIN, Signature
+from zoo.hub.server.routing import Call
 from zoo.hub.server.store import Store
 
 NewRepo = Callable[..., str]
@@ -49,6 +56,11 @@ def test_tokens_and_users(tmp_path: Path) -> None:
     assert row is not None
     assert (row["user"], row["role"]) == ("alice", "write")
     assert hub.store.organizations("alice") == ["crew"]
+    with pytest.raises(ZooError, match="another user"):
+        invoke("token", "create", "eve", "--value", "a-given-token", *data)
+    assert hub.store.user("eve") is None
+    assert (hub.store.token("a-given-token") or {})["user"] == "bob"
+    invoke("token", "create", "bob", "--value", "a-given-token", "--role", "read", *data)
     # Beside the running hub too: provisioning needs no stop.
     listed = invoke("token", "list", *data)
     assert value not in listed
@@ -62,6 +74,22 @@ def test_tokens_and_users(tmp_path: Path) -> None:
         with pytest.raises(ZooError):
             invoke("token", *wrong, *data)
     hub.close()
+
+
+def test_users_and_members_are_removed(tmp_path: Path) -> None:
+    data = ("--data", str(tmp_path))
+    invoke("user", "add", "crew", "--member", "alice", "--member", "bob", *data)
+    value = invoke("token", "create", "bob", *data).strip()
+    invoke("user", "remove", "crew", "--member", "alice", *data)
+    store = Store(tmp_path / "hub.sqlite")
+    assert [store.organizations(name) for name in ("alice", "bob")] == [[], ["crew"]]
+    invoke("user", "remove", "bob", *data)
+    assert store.token(value) is None
+    assert store.user("alice")
+    store.close()
+    for wrong in (["crew", "--member", "bob"], ["bob"]):
+        with pytest.raises(ZooError):
+            invoke("user", "remove", *wrong, *data)
 
 
 @pytest.mark.parametrize("words", [["fsck"], ["gc"], ["token", "list"], ["token", "revoke", "x"]])
@@ -114,6 +142,29 @@ def test_collecting_spares_what_is_new_or_held(tmp_path: Path) -> None:
     assert hub.repositories.path(repo.uid).is_dir()
     hub.close()
     assert "Removed 0 objects" in invoke("gc", "--data", str(tmp_path))
+
+
+def test_collecting_spares_what_is_being_uploaded_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = Hub(tmp_path)
+    repo = hub.create_repo("alice/m")
+    assert repo
+    oid = hashlib.sha256(b"x").hexdigest()
+    (tmp_path / "old").write_bytes(b"x")
+    hub.objects.put_file(oid, tmp_path / "old")
+    put_file = FolderStore.put_file
+
+    def overtaken(store: FolderStore, name: str, path: Path) -> None:
+        put_file(store, name, path)
+        assert collect(hub, grace=-10).objects == 0
+
+    monkeypatch.setattr(FolderStore, "put_file", overtaken)
+    (tmp_path / "new").write_bytes(b"x")
+    call = cast("Call", SimpleNamespace(hub=hub))
+    store_object(call, repo.uid, Received(tmp_path / "new", oid, 1), oid)
+    assert hub.objects.size(oid) == 1
+    hub.close()
 
 
 def test_packs_become_one_and_few_files_stay_open(

@@ -5,6 +5,8 @@ import os
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import httpx2
 import lz4.frame
@@ -13,8 +15,10 @@ from huggingface_hub import HfApi, hf_hub_download
 
 from tests.hub.server.running import bearer, serve
 from zoo.hub.server import Hub
-from zoo.hub.server.errors import UnprocessableError
+from zoo.hub.server.errors import NoSpaceError, UnprocessableError
 from zoo.hub.server.objects import FolderStore, ObjectStore
+from zoo.hub.server.routing import Call
+from zoo.hub.server.xet import _make
 from zoo.hub.server.xorb import (
     Chunk,
     Segment,
@@ -108,11 +112,12 @@ def test_upload_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         api.upload_file(path_or_fileobj=content, path_in_repo="a.bin", repo_id=repo)
         got = hf_hub_download(repo, "a.bin", endpoint=url, token=token, cache_dir=tmp_path / "c")
         assert Path(got).read_bytes() == content
-        objects = [{"oid": "0" * 64, "size": 250_000}]
+        objects = [{"oid": "0" * 64, "size": 250_000}, {"oid": "1" * 64, "size": 10**15}]
         batch = {"operation": "upload", "transfers": ["multipart"], "objects": objects}
         answer = httpx2.post(
             f"{url}/{repo}.git/info/lfs/objects/batch", json=batch, headers=bearer(token)
         )
+        assert "parts" in answer.json()["objects"][1]["error"]["message"]
         upload = answer.json()["objects"][0]["actions"]["upload"]
         assert upload["header"]["chunk_size"] == "100000"
         assert httpx2.put(upload["header"]["00001"], content=b"x" * 100_001).status_code == 413
@@ -211,6 +216,23 @@ def test_damaged_shards_are_refused(tmp_path: Path) -> None:
             materialise(
                 XetFile(None, [segment]), lambda name: tmp_path / name, tmp_path / str(number)
             )
+
+
+def test_no_shard_writes_more_than_it_says_and_there_is_room_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ("1" * 64)).write_bytes(chunk(b"abc" * 1000) * 100)
+    file = XetFile(None, [Segment("1" * 64, 0, 100, 10)])
+    with pytest.raises(UnprocessableError):
+        materialise(file, lambda name: tmp_path / name, tmp_path / "out")
+    assert (tmp_path / "out").stat().st_size == 3000
+    hub = Hub(tmp_path / "data")
+    call = cast("Call", SimpleNamespace(hub=hub, params={"uid": "0" * 24}))
+    usage = SimpleNamespace(free=299_999)
+    monkeypatch.setattr("zoo.hub.server.xet.shutil.disk_usage", lambda _: usage)
+    with pytest.raises(NoSpaceError):
+        _make(call, tmp_path, XetFile(None, [Segment("1" * 64, 0, 100, 300_000)]))
+    hub.close()
 
 
 def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,8 +38,11 @@ def collect(hub: "Hub", *, grace: float = _GRACE_SECONDS) -> Collected:
     done = Collected()
     before = time.time() - grace
     for oid, size, changed in hub.objects.list():
-        if changed < before and not hub.store.row("SELECT 1 FROM lfs_links WHERE oid = ?", oid):
-            hub.objects.delete(oid)
+        if changed < before:
+            with hub.linking:
+                if hub.store.row("SELECT 1 FROM lfs_links WHERE oid = ?", oid):
+                    continue
+                hub.objects.delete(oid)
             done.objects += 1
             done.bytes += size
     remove_old_xorbs(hub)

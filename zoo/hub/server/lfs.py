@@ -44,6 +44,8 @@ _SIGNED = r"/api/lfs/(?P<signed>[A-Za-z0-9_=.-]+)"
 # A slow line needs hours for a large checkpoint.
 _UPLOAD_SECONDS = 24 * 3600
 _MAX_OBJECTS = 10_000
+# Each is told an address of its own.
+_MAX_PARTS = 10_000
 
 
 def lfs_answer(value: object, status: int = 200) -> Response:
@@ -84,13 +86,17 @@ def batch(call: Call) -> Response:
         if not isinstance(item, dict):
             raise BadRequestError("“objects” must be a list of objects.")
         oid, size = take(item, "oid", str), take(item, "size", int)
+        parts = 0 < call.hub.part_bytes < size and "multipart" in transfers
+        wrong: dict[str, Any] = {}
         if not OID.fullmatch(oid) or size < 0:
             wrong = {"code": 422, "message": "Not a sha256 and a size."}
+        elif parts and size > _MAX_PARTS * call.hub.part_bytes:
+            wrong = {"code": 422, "message": f"That would be more than {_MAX_PARTS} parts."}
+        if wrong:
             results.append({"oid": oid, "size": size, "error": wrong})
         elif operation == "download":
             results.append(_download(call, repo, oid, size))
         else:
-            parts = "multipart" in transfers and 0 < call.hub.part_bytes < size
             multipart = multipart or parts
             results.append(_upload(call, repo, oid, size, parts=parts))
     return lfs_answer({"transfer": "multipart" if multipart else "basic", "objects": results})
@@ -170,6 +176,9 @@ def store_object(call: Call, uid: str, received: Received, oid: str) -> None:
             )
         if call.hub.store.repo_by_uid(uid) is None:
             raise NotFoundError("The repository was deleted during the upload.")
+        with call.hub.linking:  # an old one that nobody held may be about to be collected
+            if call.hub.objects.size(oid) == received.size:
+                call.hub.store.link(uid, oid, received.size)
         # First the bytes, then the link: what is linked is there, whatever happens in between.
         call.hub.objects.put_file(oid, received.path)
         call.hub.store.link(uid, oid, received.size)
