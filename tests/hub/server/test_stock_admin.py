@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx2
 import pytest
+from dulwich.objects import Blob
+from dulwich.refs import Ref
 from dulwich.repo import Repo as GitRepo
 from huggingface_hub import (
     CommitOperationAdd,
@@ -25,6 +27,9 @@ from huggingface_hub.errors import (
 )
 
 from tests.hub.server.running import Server, bearer
+from zoo.hub.server import Hub
+from zoo.hub.server.edits import Edits
+from zoo.hub.server.repository import Signature
 
 NewRepo = Callable[..., str]
 
@@ -317,6 +322,26 @@ def test_pull_request_to_merge(api: HfApi, new_repo: NewRepo, transfer: str) -> 
     assert [ref.ref for ref in refs.pull_requests or []] == ["refs/pr/1"]
 
 
+def test_merging_keeps_what_may_be_run(api: HfApi, hub: Hub, new_repo: NewRepo) -> None:
+    repo = new_repo()
+    change = [CommitOperationAdd("run.sh", b"#!/bin/sh")]
+    api.create_commit(repo, change, commit_message="Add a program", create_pr=True)
+    row = hub.store.repo("model", repo)
+    assert row
+    with hub.repositories.writing(row.uid) as repository:
+        head, ref = repository.resolve("refs/pr/1"), Ref(b"refs/pr/1")
+        edits = Edits(repository, repository.commit(head).tree)
+        edits.put(["run.sh"], Blob.from_string(b"#!/bin/sh").id, 0o100755)
+        root, trees = edits.write()
+        words = Signature("alice", "Let it run")
+        made = repository.commit_tree([head], root, words, trees).id.decode()
+        repository.move(ref, head, made)
+    api.merge_pull_request(repo, 1)
+    with hub.repositories.open(row.uid) as repository:
+        tree = repository.tree(repository.commit(repository.resolve("main")).tree)
+        assert tree[b"run.sh"][0] == 0o100755
+
+
 def test_conflicting_pull_request(api: HfApi, new_repo: NewRepo) -> None:
     repo = new_repo()
     api.upload_file(path_or_fileobj=b"a", path_in_repo="f", repo_id=repo)
@@ -530,6 +555,13 @@ def test_dataset(api: HfApi, new_repo: NewRepo, transfer: str) -> None:
     assert Path(path).read_bytes() == b"PAR1"
     assert api.dataset_info(repo).id == repo
     assert repo in [dataset.id for dataset in api.list_datasets(author="alice")]
+    card = b"---\nlanguage: [en]\ntask_ids: [open-domain-qa]\nsize_categories: n<1K\n---\n"
+    api.upload_file(
+        path_or_fileobj=card, path_in_repo="README.md", repo_id=repo, repo_type="dataset"
+    )
+    for wanted in ({"language": "en"}, {"task_ids": "open-domain-qa"}, {"size_categories": "n<1K"}):
+        assert repo in [dataset.id for dataset in api.list_datasets(**wanted)]  # type: ignore[arg-type]
+    assert repo not in [dataset.id for dataset in api.list_datasets(language="de")]
 
 
 @pytest.mark.parametrize("feature", ["collections", "settings/webhooks", "jobs/alice"])

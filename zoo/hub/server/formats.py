@@ -82,7 +82,13 @@ def tags_of(card: dict[str, Any]) -> list[str]:
         ("pipeline_tag", ""),
         ("tags", ""),
         ("language", ""),
-        ("task_categories", "task_categories:"),
+        *(
+            (name, f"{name}:")
+            for name in (
+                *("task_categories", "task_ids", "size_categories"),
+                *("multilinguality", "language_creators"),
+            )
+        ),
         ("datasets", "dataset:"),
         ("base_model", "base_model:"),
         ("license", "license:"),

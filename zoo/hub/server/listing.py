@@ -141,7 +141,8 @@ def _matches(call: Call, repo: Repo) -> bool:
     wanted = (
         word.strip().lower() for text in call.query_list("filter") for word in text.split(",")
     )
-    return all(word in tags for word in wanted if word)
+    # The client asks for a dataset's language by another name than for a model's.
+    return all(word.removeprefix("language:") in tags or word in tags for word in wanted if word)
 
 
 @routes.get("/api/(?P<kind>model|dataset)s-tags-by-type")

@@ -10,7 +10,7 @@ from dulwich.graph import find_merge_base
 from dulwich.objects import ObjectID
 from dulwich.patch import write_blob_diff
 
-from zoo.hub.server.edits import Edits
+from zoo.hub.server.edits import FILE_MODE, Edits
 from zoo.hub.server.errors import ConflictError
 from zoo.hub.server.repository import Repository, Signature
 
@@ -20,11 +20,12 @@ _DIFF_MAX_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Change:
-    """A file before and after; ``None`` where it does not exist."""
+    """A file before and after, and its mode then; ``None`` where it does not exist."""
 
     path: str
     old: ObjectID | None
     new: ObjectID | None
+    mode: int | None
 
 
 def changes(repository: Repository, old: str | None, new: str) -> list[Change]:
@@ -33,9 +34,9 @@ def changes(repository: Repository, old: str | None, new: str) -> list[Change]:
     steps = repository.objects.tree_changes(
         repository.commit(old).tree if old else None, repository.commit(new).tree
     )
-    for (before, after), _, (old_sha, new_sha) in steps:
+    for (before, after), (_, mode), (old_sha, new_sha) in steps:
         path = after or before or b""
-        found.append(Change(path.decode("utf-8", "replace"), old_sha, new_sha))
+        found.append(Change(path.decode("utf-8", "replace"), old_sha, new_sha, mode))
     return found
 
 
@@ -80,7 +81,7 @@ def merge(repository: Repository, target: str, source: str, signature: Signature
             edits.remove(change.path.split("/"))
     for change in wanted:
         if change.new is not None:
-            edits.put(change.path.split("/"), change.new)
+            edits.put(change.path.split("/"), change.new, change.mode or FILE_MODE)
     root, trees = edits.write()
     return repository.commit_tree([target, source], root, signature, trees).id.decode()
 
