@@ -3,6 +3,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from zoo.errors import InputError
 from zoo.methods.style_swap import StyleSwap, StyleSwapConfig, match, rebuild
 
 
@@ -79,6 +80,22 @@ def test_optimising_for_the_photos_own_features_draws_no_frame(published: bool) 
     flat = torch.full((1, 3, 32, 32), 0.6)
     *_, last = method.optimised(flat, method.encode(flat), 5)
     torch.testing.assert_close(last.images, flat, atol=1e-3, rtol=0)
+
+
+@torch.no_grad()
+def test_styles_are_blended_by_their_shares() -> None:
+    torch.manual_seed(0)
+    method = StyleSwap(StyleSwapConfig(width=4)).eval()
+    content, first, second = (torch.rand(1, 3, 32, 32) ** power for power in (1, 3, 0.5))
+    alone, other = method(content, first), method(content, second)
+    blend = {"more_styles": [first, second]}
+    found = method(content, first, style_weights=[1.0, 2.0, 0.0], **blend)
+    torch.testing.assert_close(found, alone, atol=1e-4, rtol=0)
+    found = method(content, first, style_weights=[0.0, 0.0, 2.0], **blend)
+    torch.testing.assert_close(found, other, atol=1e-4, rtol=0)
+    assert not torch.allclose(method(content, first, **blend), alone, atol=1e-3)
+    with pytest.raises(InputError, match="2 shares for 3 pictures"):
+        method(content, first, style_weights=[1.0, 1.0], **blend)
 
 
 @torch.no_grad()

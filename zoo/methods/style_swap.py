@@ -16,7 +16,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zoo.form import Control
-from zoo.method import Content, Method, Paper, Step, Strength, Style
+from zoo.method import (
+    Content,
+    Method,
+    MoreStyles,
+    Paper,
+    Step,
+    Strength,
+    Style,
+    StyleShares,
+    shares,
+)
 from zoo.nn.blocks import autocast, decoder, encode
 from zoo.nn.stats import mean_std
 from zoo.nn.vgg import CHANNELS, Weights, vgg19
@@ -90,12 +100,20 @@ class StyleSwap(Method):
             Field(ge=10, le=1000, description="Steps of the optimisation."),
             Control(step=10, more=True, only={"mode": "optimise"}),
         ] = 100,
+        more_styles: MoreStyles = [],  # noqa: B006 read, never changed
+        style_weights: StyleShares = [],  # noqa: B006
     ) -> Tensor | Iterator[Step]:
-        """Repaint ``content`` at once, or step by step where it is optimised."""
+        """Repaint ``content`` at once, or step by step where it is optimised.
+
+        Raises InputError when the shares do not fit the style pictures.
+        """
+        styles = [style, *more_styles]
+        mix = shares(style_weights, len(styles))
         features = self.encode(content)
-        target = torch.lerp(
-            features, self.swapped(features, self.encode(style), patch_size), strength
-        )
+        swapped = torch.zeros_like(features)
+        for picture, share in zip(styles, mix, strict=True):
+            swapped += share * self.swapped(features, self.encode(picture), patch_size)
+        target = torch.lerp(features, swapped, strength)
         if mode == "optimise":
             return self.optimised(content, target, steps)
         result = self.decode(target)
