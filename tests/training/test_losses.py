@@ -66,6 +66,19 @@ def test_a_blot_that_turns_a_norm_costs_and_is_pushed_down() -> None:
     assert not watching.found
 
 
+def test_content_can_be_compared_where_the_published_code_does(
+    photos: Path, paintings: Path, tmp_path: Path
+) -> None:
+    found = {}
+    for objective in ("johnson", "johnson3"):
+        recipe = recipe_of("johnson", photos, paintings, objective=objective)
+        trainer = trainer_of("johnson", recipe, run_in(tmp_path / objective))
+        assert isinstance(trainer, JohnsonTrainer)
+        found[objective] = trainer.loss.content_layer
+        assert trainer.step()["content"] > 0
+    assert found == {"johnson": "relu2_2", "johnson3": "relu3_3"}
+
+
 def test_one_photo_of_hard_contrasts_does_not_set_the_scale_of_objectives(
     photos: Path, paintings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
