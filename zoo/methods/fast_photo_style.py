@@ -162,6 +162,9 @@ class FastPhotoStyle(Method):
         features, pools = encode(encoder, content, level)
         target, _ = encode(encoder, style, level)
 
+        # Differs from the published code [published=False]: a label with too few positions on
+        # either side for statistics of its own gets the change of the whole pictures; there it
+        # stays as it was, a hole in the result.
         def move(mine: Tensor, theirs: Tensor) -> Tensor:
             flat = wct(mine[0].flatten(1), theirs[0].flatten(1), self.config.published)
             return flat.view(mine.shape)
