@@ -82,7 +82,12 @@ def test_each_region_gets_the_statistics_of_its_own_in_the_style(
 ) -> None:
     decoded: list[Tensor] = []
     decode = method.decode
-    monkeypatch.setattr(method, "decode", lambda f: decoded.append(f) or decode(f))
+
+    def noted(features: Tensor) -> Tensor:
+        decoded.append(features)
+        return decode(features)
+
+    monkeypatch.setattr(method, "decode", noted)
     content, style = picture(0, 64, 96), torch.cat([picture(1, 64) ** 3, picture(2, 64).sqrt()], 3)
     maps = {"content_regions": halves(96)}
     method(content, style, style_regions=halves(128), **maps)

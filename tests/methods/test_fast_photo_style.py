@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from zoo.methods.fast_photo_style import (
     REACH,
     STEPS,
     FastPhotoStyle,
+    FastPhotoStyleConfig,
     affinity,
     covering,
     guided_filter,
@@ -259,6 +261,26 @@ def test_a_region_follows_its_own_region_of_the_style(pipeline: Pipeline) -> Non
     straight, swapped = sides(apart), sides(crossed)
     assert abs(straight[0] - swapped[0]) > 1
     assert np.sign(straight[0] - swapped[0]) == -np.sign(straight[1] - swapped[1])
+
+
+def test_regions_are_whitened_as_published_where_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    method = FastPhotoStyle(FastPhotoStyleConfig(published=True)).eval()
+    seen: list[Tensor] = []
+
+    def decode(moved: Tensor, *_: Any) -> Tensor:
+        seen.append(moved)
+        return moved
+
+    monkeypatch.setattr(method, "decode", decode)
+    content, style = texture(12, 48, 48), texture(13, 48, 40)
+    mine = torch.zeros(1, 1, 48, 48)
+    mine[..., 24:], mine[..., :2, :2] = 1, 2
+    method.transfer(content, style, 1, (mine, torch.zeros(1, 1, 48, 40)))
+    before, after = (encode(vgg19(), p, 1)[0][0] for p in (content, style))
+    here = mine[0, 0] == 0
+    wanted = wct(before[:, here], after.flatten(1), published=True)
+    torch.testing.assert_close(seen[0][0][:, here], wanted)
+    assert torch.equal(seen[0][0][:, ~here], before[:, ~here])
 
 
 def test_keeping_the_colours_leaves_the_maps_alone(pipeline: Pipeline) -> None:

@@ -97,3 +97,11 @@ def test_labels_go_with_their_like_and_others_with_the_whole_style() -> None:
         wanted = here - here.mean(2, keepdim=True) + there.mean(2, keepdim=True)
         torch.testing.assert_close(found[..., mine == label], wanted)
     torch.testing.assert_close(found[..., 150:], change(content, style).flatten(2)[..., 150:])
+
+
+@pytest.mark.parametrize(("count", "changed"), [(99, True), (100, False)])
+def test_the_published_way_gives_up_regions_of_unlike_sizes(count: int, changed: bool) -> None:
+    content, style = torch.rand(1, 2, 1, 11), torch.rand(1, 2, 1, 11 * count)
+    maps = torch.zeros(1, 1, 1, 11), torch.zeros(1, 1, 1, 11 * count)
+    found = by_region(lambda some, _: some + 1, content, style, maps, published=True)
+    assert torch.equal(found, content + 1 if changed else content)

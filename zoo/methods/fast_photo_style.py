@@ -58,7 +58,8 @@ class FastPhotoStyleConfig:
         weights: Whose VGG-19 the decoders invert.
         own_encoder: Whether it is one that the checkpoint brings.
         published: Whiten as the published code does, with an identity added to the photo's
-            covariance, do not cut pictures off between the levels, and smooth with a dark frame.
+            covariance, leave small regions as they were, do not cut pictures off between the
+            levels, and smooth with a dark frame.
     """
 
     weights: Weights = "caffe"
@@ -169,7 +170,10 @@ class FastPhotoStyle(Method):
             flat = wct(mine[0].flatten(1), theirs[0].flatten(1), self.config.published)
             return flat.view(mine.shape)
 
-        moved = move(features, target) if maps is None else by_region(move, features, target, maps)
+        if maps is None:
+            moved = move(features, target)
+        else:
+            moved = by_region(move, features, target, maps, self.config.published)
         result = self.decode(moved, pools, level)
         return result if self.config.published else result.clamp(0, 1)
 

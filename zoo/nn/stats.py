@@ -1,5 +1,6 @@
 """Statistics of feature maps."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 LEAST = 10  # positions a region must have in photo and style to have statistics
+MOST = 100  # times as many in one as in the other at which the published code gives a region up
 
 
 def mean_std(features: Tensor, eps: float = 1e-5) -> tuple[Tensor, Tensor]:
@@ -102,12 +104,13 @@ def by_region(
     content: Tensor,
     style: Tensor,
     maps: tuple[Tensor, Tensor],
+    published: bool = False,
 ) -> Tensor:
     """Change features by the style's, those of each label by those of the same label.
 
     Differs from the published code of FastPhotoStyle: a label with too few positions on either
     side for statistics of its own gets the change of the whole pictures; there it stays as it was,
-    a hole in the result.
+    a hole in the result, and so does one with 100 times as many on one side as on the other.
 
     Args:
         change: Takes features of the photo ``(1, C, n, 1)`` and of the style ``(1, C, m, 1)`` and
@@ -115,12 +118,16 @@ def by_region(
         content: Features ``(1, C, H, W)``.
         style: Features ``(1, C, h, w)``.
         maps: Labels of photo and style, ``(1, 1, ·, ·)`` of any size.
+        published: Do as the published code does.
 
     Returns:
         Features ``(1, C, H, W)``.
     """
-    result = content.new_empty(content.shape)
-    for here, there in pairs(maps, content.shape[2:], style.shape[2:]):
+    result = content.contiguous().clone() if published else content.new_empty(content.shape)
+    most = MOST if published else math.inf
+    for here, there in pairs(maps, content.shape[2:], style.shape[2:], most):
+        if there is None and published:
+            continue
         if there is None:
             result[..., here] = change(content, style)[..., here]
         else:
@@ -130,7 +137,10 @@ def by_region(
 
 
 def pairs(
-    maps: tuple[Tensor, Tensor], content: torch.Size, style: torch.Size
+    maps: tuple[Tensor, Tensor],
+    content: torch.Size,
+    style: torch.Size,
+    most: float = math.inf,
 ) -> Iterator[tuple[Tensor, Tensor | None]]:
     """Which positions of the photo take after which of the style, label by label.
 
@@ -138,6 +148,7 @@ def pairs(
         maps: Labels of photo and style, ``(1, 1, ·, ·)`` of any size.
         content: Height and width of the photo's features.
         style: Those of the style's.
+        most: A label with so many times as many positions on one side as on the other is alone.
 
     Yields:
         Masks ``(H, W)`` and ``(h, w)``. All labels with too few positions on either side for
@@ -150,7 +161,8 @@ def pairs(
     alone = torch.zeros_like(mine, dtype=torch.bool)
     for label in mine.unique():
         here, there = mine == label, theirs == label
-        if min(int(here.sum()), int(there.sum())) > LEAST:
+        less, more = sorted((int(here.sum()), int(there.sum())))
+        if less > LEAST and more < most * less:
             yield here, there
         else:
             alone |= here
