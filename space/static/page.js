@@ -167,7 +167,8 @@
     '.sz-status, [id$="-note"]': (box) => {
       if (!box.hasAttribute('aria-live')) box.setAttribute('aria-live', 'off');
     },
-    '.sz-done': (line) => once(line, () => announce(line.textContent)),
+    /* Those of a camera come several times a second. */
+    '.sz-done:not(#video-told *)': (line) => once(line, () => announce(line.textContent)),
     /* The handle between before and after: a slider for the keyboard too. */
     '[data-testid=slider].outer': (handle) => once(handle, () => {
       const wrap = handle.parentElement;

@@ -223,6 +223,7 @@ def test_a_visitor_sees_what_the_camera_sees(visit: Visits) -> None:
         "src => document.querySelector('#video-picture img').src !== src", arg=first
     )
     page.wait_for_selector("#video-told >> text=many-styles-camera@")
+    assert "Done in" not in "".join(page.locator("#sz-live").all_inner_texts())
     assert not visitor.troubles
 
 
