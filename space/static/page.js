@@ -70,6 +70,29 @@
     return [];
   };
 
+  /* Gradio says nothing where the browser gives no camera; away from https there is none to ask. */
+  const cameras = navigator.mediaDevices || {};
+  const given = cameras.getUserMedia?.bind(cameras);
+  const refused = () => {
+    const words = sz.t('If the browser gives no camera, allow it in the address bar. Cameras need https or localhost.');
+    for (const place of document.querySelectorAll('[title="grant webcam access"] .wrap')) {
+      if (place.offsetParent) place.lastChild.nodeValue = words;
+    }
+    announce(words);
+  };
+  if (given) {
+    cameras.getUserMedia = (...asked) => given(...asked).catch((error) => {
+      refused();
+      throw error;
+    });
+  } else {
+    document.addEventListener('click', (event) => {
+      if (!event.target.closest('[title="grant webcam access"]')) return;
+      event.stopPropagation();  // Gradio would show the name of a text that it lacks
+      refused();
+    }, true);
+  }
+
   /* On a phone the result lies below the fold. */
   document.addEventListener('click', (event) => {
     const button = event.target.closest('button[id$="-go"], button[id$="-every"]');
@@ -169,6 +192,10 @@
     },
     /* Those of a camera come several times a second. */
     '.sz-done:not(#video-told *)': (line) => once(line, () => announce(line.textContent)),
+    /* Of Gradio's words, the only ones that are in no catalogue. */
+    '[title="grant webcam access"] .wrap': (place) => once(place, () => {
+      place.lastChild.nodeValue = sz.t('Click to Access Webcam');
+    }),
     /* The handle between before and after: a slider for the keyboard too. */
     '[data-testid=slider].outer': (handle) => once(handle, () => {
       const wrap = handle.parentElement;
