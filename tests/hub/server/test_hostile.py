@@ -15,7 +15,7 @@ from dulwich.refs import Ref
 from huggingface_hub import HfApi
 
 from tests.hub.server.running import Server, bearer
-from zoo.hub.server import Hub, attributes, git_http, routing
+from zoo.hub.server import Hub, attributes, git_http
 from zoo.hub.server.attributes import Attributes, Ignored
 from zoo.hub.server.errors import BadRequestError, UnprocessableError
 from zoo.hub.server.formats import timestamp
@@ -212,7 +212,7 @@ def test_what_strangers_send_is_bounded_and_stops_nobody(
         threads.append(threading.current_thread().name)
         return loads(text)
 
-    monkeypatch.setattr(routing.json, "loads", watched)
+    monkeypatch.setattr("zoo.hub.server.routing.json.loads", watched)
     raw.post(f"/api/models/{repo}/paths-info/main", json={"paths": []})
     assert threads
     assert all("AnyIO" in name for name in threads)

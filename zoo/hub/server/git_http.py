@@ -3,6 +3,7 @@
 import logging
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from io import BufferedReader, BytesIO, RawIOBase
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
@@ -109,10 +110,8 @@ async def service(call: Call) -> Response:
     received = await receive(call.request, call.hub.temporary, limit=_LIMITS[name])
     try:
         with disk_full_is_said():
-            out = await to_thread.run_sync(
-                *(_exchange, call, repo, author, name, received.path),
-                limiter=call.hub.exchanging,
-            )
+            work = partial(_exchange, call, repo, author, name, received.path)
+            out = await to_thread.run_sync(work, limiter=call.hub.exchanging)
     finally:
         received.path.unlink(missing_ok=True)
     kind = f"application/x-{name}-result"

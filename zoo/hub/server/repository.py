@@ -263,10 +263,7 @@ class Repository:
         folder, store = Path(self.git.path) / "objects", self.objects
         loose = [p.parent.name + p.name for p in folder.glob("[0-9a-f][0-9a-f]/" + "[0-9a-f]" * 38)]
         small = [
-            pack
-            for pack in store.packs
-            if (folder / "pack" / f"pack-{pack.name().decode()}.pack").stat().st_size
-            < _SMALL_PACK_BYTES
+            pack for pack in store.packs if Path(pack._data_path).stat().st_size < _SMALL_PACK_BYTES
         ]
         if len(loose) <= _KEPT_LOOSE and len(small) <= _KEPT_PACKS:
             return False
