@@ -122,6 +122,10 @@ def test_a_translation_that_does_nothing_is_as_far_as_the_untouched() -> None:
     assert (
         found["Content error, relative, AtoB"] == found["Cycle error, mean |difference|, AtoB"] == 0
     )
+    # Nothing is hidden: all that is lost is what noise and blur change themselves.
+    noise = found["Cycle error after noise of 5/255, mean |difference|, AtoB"]
+    assert noise == pytest.approx(5 / 255 * (2 / torch.pi) ** 0.5, rel=0.05)
+    assert found["Cycle error after a blur of 1 px, mean |difference|, AtoB"] > 0.05
     assert found["Correlation of light and dark, AtoB"] == pytest.approx(1)
     method.generators["AtoB"].sign = -1.0  # type: ignore[assignment]
     found = measured(method, pictures, wanted, "AtoB")
@@ -134,7 +138,8 @@ def test_translations_with_codes_are_asked_more() -> None:
     method = MUNIT(MUNITConfig(width=4, blocks=1))
     pictures, wanted = ([torch.rand(1, 3, 64, 64) for _ in range(4)] for _ in range(2))
     found = measured(method, pictures, wanted, "BtoA")
-    assert len(found) == 10
+    assert len(found) == 13
+    assert found["Diversity of the wanted, perceptual distance, BtoA"] > 0
     assert found["Diversity of 10 codes, perceptual distance, BtoA"] > 0
     assert found["KID of codes of pictures over that of drawn ones, BtoA"] > 0
 
