@@ -119,3 +119,9 @@ def test_digest_sees_names_and_bytes(tmp_path: Path) -> None:
     second = checkpoint.digest(tmp_path)
     (tmp_path / "a").rename(tmp_path / "b")
     assert len({first, second, checkpoint.digest(tmp_path)}) == 3
+
+
+def test_what_ships_stays_small() -> None:
+    """Git keeps every version for ever, and each download of the code has all of it."""
+    sizes = (path.stat().st_size for path in checkpoint.SHIPPED.rglob("*") if path.is_file())
+    assert sum(sizes) <= 60 * 2**20
