@@ -29,6 +29,7 @@ from zoo.method import (
     shares,
 )
 from zoo.nn.blocks import autocast, decoder, encode
+from zoo.nn.kept import Kept
 from zoo.nn.stats import by_region, mean_std
 from zoo.nn.vgg import CHANNELS, VGG19, Weights, vgg19
 
@@ -84,6 +85,7 @@ class AdaIN(Method):
         self.register_buffer("scale", torch.ones(1, CHANNELS["4_1"], 1, 1))
         self.scale: Tensor  # mean activation of every filter over the training photos
         self.encoder = VGG19(config.weights, last="4_1") if config.own_encoder else None
+        self.looks = Kept(self.encode)
 
     def forward(
         self,
@@ -106,7 +108,7 @@ class AdaIN(Method):
         features = self.encode(content)
         target = torch.zeros_like(features)
         for number, (picture, share) in enumerate(zip(styles, mix, strict=True)):
-            looks = self.encode(picture)
+            looks = self.looks(picture)
             if number or content_regions is None or style_regions is None:
                 moved = adain(features, looks)
             else:

@@ -28,6 +28,7 @@ from zoo.method import (
     shares,
 )
 from zoo.nn.blocks import autocast, decoder, encode
+from zoo.nn.kept import Kept
 from zoo.nn.stats import mean_std
 from zoo.nn.vgg import CHANNELS, Weights, vgg19
 
@@ -78,6 +79,7 @@ class StyleSwap(Method):
         self.decoder = decoder(3, config.width, short=config.published)
         self.register_buffer("scale", torch.ones(1, CHANNELS["3_1"], 1, 1))
         self.scale: Tensor  # mean activation of every filter over the training photos
+        self.looks = Kept(self.encode)
 
     def forward(
         self,
@@ -112,7 +114,7 @@ class StyleSwap(Method):
         features = self.encode(content)
         swapped = torch.zeros_like(features)
         for picture, share in zip(styles, mix, strict=True):
-            swapped += share * self.swapped(features, self.encode(picture), patch_size)
+            swapped += share * self.swapped(features, self.looks(picture), patch_size)
         target = torch.lerp(features, swapped, strength)
         if mode == "optimise":
             return self.optimised(content, target, steps)
