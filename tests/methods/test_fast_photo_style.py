@@ -10,6 +10,7 @@ from scipy.sparse import csc_matrix, diags, identity
 from scipy.sparse.linalg import spsolve
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.pictures import halves, photo
 from training.faults import frame
@@ -18,6 +19,7 @@ from zoo.__main__ import main
 from zoo.methods import METHODS
 from zoo.methods.fast_photo_style import (
     BETA,
+    CHUNK,
     REACH,
     STEPS,
     FastPhotoStyle,
@@ -196,6 +198,29 @@ def test_the_covariance_is_met_on_real_features_too() -> None:
     found = wct(content, style)
     error = (covariance(found) - covariance(style)).norm() / covariance(style).norm()
     assert error < 1e-3
+
+
+class Largest(TorchDispatchMode):
+    """Notes the size of the largest float64 tensor that is made."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.size = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        if isinstance(made, Tensor) and made.dtype == torch.float64:
+            self.size = max(self.size, made.numel())
+        return made
+
+
+def test_float64_features_are_never_held_whole() -> None:
+    content, style = torch.rand(3, 5 * CHUNK + 7), torch.rand(3, 2 * CHUNK)
+    with Largest() as largest:
+        found = wct(content, style)
+    assert largest.size <= 3 * CHUNK
+    torch.testing.assert_close(covariance(found), covariance(style), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(found.mean(1), style.mean(1), rtol=1e-4, atol=1e-4)
 
 
 def test_features_without_variance_do_no_harm() -> None:

@@ -34,6 +34,7 @@ from zoo.nn.stats import by_region
 from zoo.nn.vgg import CHANNELS, CONVS_PER_STAGE, VGG19, Weights, vgg19
 
 LEVELS = (4, 3, 2, 1)
+CHUNK = 2**14  # positions taken to float64 at a time: relu1_1 of a large photo has 2 GB in it
 WINDOW = 3  # side of the windows of the matting affinity
 REACH = WINDOW - 1  # how far apart two pixels of one window can be
 # Rows and columns from a pixel to those it shares windows with and that do not come before it.
@@ -201,16 +202,21 @@ def wct(content: Tensor, style: Tensor, published: bool = False) -> Tensor:
     kept = values > 1e-8 * values[-1].clamp(min=1e-12)
     whiten = (vectors[:, kept] * values[kept].rsqrt()) @ vectors[:, kept].T
     color = (target_vectors * target_values.clamp(min=0).sqrt()) @ target_vectors.T
-    moved = (color @ whiten) @ (content.double() - mean) + target_mean
-    return moved.to(content.dtype)
+    moved, matrix = torch.empty_like(content), color @ whiten
+    for part, out in zip(content.split(CHUNK, 1), moved.split(CHUNK, 1), strict=True):
+        out.copy_(matrix @ (part.double() - mean) + target_mean)
+    return moved
 
 
 def _spectrum(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Mean ``(C, 1)``, and eigenvalues and eigenvectors of the covariance, in float64."""
-    flat = features.double()
-    mean = flat.mean(1, keepdim=True)
-    centred = flat - mean
-    values, vectors = torch.linalg.eigh(centred @ centred.T / max(1, flat.shape[1] - 1))
+    parts, count = features.split(CHUNK, 1), features.shape[1]
+    mean = torch.stack([part.double().sum(1, keepdim=True) for part in parts]).sum(0) / count
+    covariance = mean.new_zeros(len(features), len(features))
+    for part in parts:
+        centred = part.double() - mean
+        covariance.addmm_(centred, centred.T)
+    values, vectors = torch.linalg.eigh(covariance / max(1, count - 1))
     return mean, values, vectors
 
 
