@@ -17,7 +17,7 @@ import gradio as gr
 
 from space import parts, photo, status
 from space.components import CheckboxGroup, Dropdown, within_address
-from space.controls import GLUE, entry
+from space.controls import GLUE, TELLING, entry
 from space.jobs import Loading, Started, State, Stopped, Waiting, Working
 from space.links import settings_from
 from space.race import (
@@ -198,7 +198,9 @@ class CompareTab:
         )  # fmt: skip
         self.stop.click(self.halt, None, None, **GLUE)
         for side in self.sides:
-            side.input(self.lay_over, [self.board, *self.sides], [self.slider, self.names], **GLUE)
+            side.input(
+                self.lay_over, [self.board, *self.sides], [self.slider, self.names], **TELLING
+            )
         linked = [
             self.methods, self.paintings, self.size.components[0], self.style.components[0]
         ]  # fmt: skip
@@ -312,7 +314,7 @@ class CompareTab:
         values = [value for _, value in (choices[1:] if len(done) > 1 else choices)][:2]
         for side, value in zip(self.sides, values, strict=True):
             updates[side] = gr.Dropdown(choices=choices, value=value)
-        updates[self.slider], updates[self.names] = self.lay_over(board, *values)
+        updates[self.slider], updates[self.names] = self.lay_over(board, values[0], values[1])
         for kind, path in export(bench, board).items():
             updates[self.files[kind]] = gr.DownloadButton(value=path)
         return updates | {
@@ -325,14 +327,18 @@ class CompareTab:
         if race := self.running.get(request.session_hash):
             race.stop()
 
-    def lay_over(self, board: Board, left: object, right: object) -> tuple[Any, Any]:
+    def lay_over(
+        self, board: Board, left: object, right: object, request: gr.Request | None = None
+    ) -> tuple[Any, Any]:
         """Two of the pictures in the slider, by the checkpoints that made them."""
         done = [cell for cell in board if cell.result and cell.result.there]
         paths = {cell.one.name: cell.result.files[0] for cell in done if cell.result}
         titles = {cell.one.name: cell.one.title for cell in done}
         if before := next((cell.result.before for cell in done if cell.result), None):
             paths[PHOTO], titles[PHOTO] = before, "Photo"
-        if left not in paths or right not in paths:  # they were deleted after an hour
+        if left not in paths or right not in paths:
+            gone = "This result is older than an hour and was deleted."
+            gr.Warning(say(spoken(request), gone))
             return gr.skip(), gr.skip()
         return (paths[left], paths[right]), [titles[left], titles[right]]
 

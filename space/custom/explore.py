@@ -110,7 +110,7 @@ class ExploreTab(Explorer):
         self.send.input(
             self.send_on,
             [self.send, self.sheet, self.viewer],
-            [site.bar, self.send, *(tab.photo for tab in site.photo_tabs)],
+            [site.bar, self.send, self.status, *(tab.photo for tab in site.photo_tabs)],
             **GLUE,
         )
         linked = [self.checkpoint, self.code, *self.controls]
@@ -326,11 +326,15 @@ class ExploreTab(Explorer):
         example = preset("style", getattr(event, "id", None))
         return str(example.path) if example else gr.skip()
 
-    def send_on(self, target: str, sheet: Sheet, viewer: Any) -> Updates:
+    def send_on(self, target: str, sheet: Sheet, viewer: Any, request: gr.Request) -> Updates:
         """Use the picture that is shown as another tab's photo."""
         shown = sheet.find(viewer.get("current") if isinstance(viewer, dict) else None)
         for tab in self.site.photo_tabs:
-            if tab.name == target and shown and Path(shown.path).is_file():
+            if tab.name == target and shown:
+                if not Path(shown.path).is_file():
+                    gone = "This result is older than an hour and was deleted."
+                    told = status.plain(say(spoken(request), gone))
+                    return {self.status: told, self.send: None}
                 return {
                     self.site.bar: gr.Tabs(selected=tab.name),
                     tab.photo: sent(shown.path),

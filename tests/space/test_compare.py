@@ -184,7 +184,9 @@ def test_a_title_is_told_part_by_part() -> None:
     assert called("zh-TW", one).endswith(" · 神奈川沖浪裏（北齋）")
 
 
-def test_any_two_can_be_laid_over_each_other(tab: CompareTab, photo: Path) -> None:
+def test_any_two_can_be_laid_over_each_other(
+    tab: CompareTab, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     page = press(tab, photo, "quick", "painted")
     board = board_of(tab, page)
     first, second = (cell.result.files[0] for cell in board if cell.result)
@@ -197,7 +199,12 @@ def test_any_two_can_be_laid_over_each_other(tab: CompareTab, photo: Path) -> No
     assert names == ["Photo", "Quick"]
     with Image.open(before) as shown, Image.open(first) as made:
         assert shown.size == made.size
-    assert "path" not in str(tab.lay_over(board, "../../etc", "zoo/quick"))
+    told: list[str] = []
+    monkeypatch.setattr("gradio.Warning", told.append)
+    assert "path" not in str(tab.lay_over(board, "../../etc", "zoo/quick", REQUEST))
+    Path(first).unlink()  # as the sweep does after an hour
+    assert "path" not in str(tab.lay_over(board, "zoo/painted", "zoo/quick", REQUEST))
+    assert told == ["This result is older than an hour and was deleted."] * 2
 
 
 @pytest.mark.parametrize(

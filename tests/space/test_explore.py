@@ -218,13 +218,17 @@ def test_only_shown_pictures_are_sent_to_other_tabs(tab: ExploreTab, site: Site)
     sheet, _ = press(tab, plans.plan_samples, "samples", samples=1)
     gatys = next(one for one in site.tabs if one.name == "gatys")
     key = sheet.samples[0].key
-    updates = tab.send_on("gatys", sheet, {"current": key})
+    updates = tab.send_on("gatys", sheet, {"current": key}, REQUEST)
     with Image.open(sheet.samples[0].path) as small, Image.open(updates[gatys.photo]) as large:
         assert min(small.size) < 64 < min(large.size) == 256  # no style makes much of so few
         back = ImageChops.difference(large.resize(small.size), small.convert("RGB"))
     assert max(ImageStat.Stat(back).mean) < 16  # an untrained network draws noise
     for target, viewer in (("gatys", {"current": "/etc/passwd"}), ("dcgan", {"current": key})):
-        assert tab.send_on(target, sheet, viewer) == {tab.send: None}
+        assert tab.send_on(target, sheet, viewer, REQUEST) == {tab.send: None}
+    Path(sheet.samples[0].path).unlink()  # as the sweep does after an hour
+    updates = tab.send_on("gatys", sheet, {"current": key}, REQUEST)
+    assert "older than an hour" in updates[tab.status]
+    assert gatys.photo not in updates
 
 
 def test_what_a_checkpoint_does_not_know_is_hidden(tab: ExploreTab) -> None:
