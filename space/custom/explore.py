@@ -64,8 +64,8 @@ class ExploreTab(Explorer):
         page = gr.context.Context.root_block
         assert page is not None  # noqa: S101 - a tab is built inside a page
         drawn = [
-            *self.buttons, self.stop, *self.notes, self.status, self.empty, self.viewer,
-            self.sheet, self.actions, self.send, site.last_photo,
+            *self.buttons, self.stop, self.checkpoint, *self.notes, self.status, self.empty,
+            self.viewer, self.sheet, self.actions, self.send, site.last_photo,
         ]  # fmt: skip
         plans: list[tuple[Any, Plan, Any, str]] = [
             (self.go, plan_samples, self.note, "samples"),
@@ -149,6 +149,8 @@ class ExploreTab(Explorer):
             yield {button: gr.Button(interactive=False) for button in self.buttons} | {
                 self.go: gr.Button(say(language, "Working…"), interactive=False),
                 self.stop: gr.Button(visible=True),
+                # Another one would empty the sheet that this run still draws into.
+                self.checkpoint: gr.Dropdown(interactive=False),
                 **dict.fromkeys(self.notes, ""),
                 self.status: "",
                 site.last_photo: asked.inputs.get("content") or gr.skip(),
@@ -173,6 +175,7 @@ class ExploreTab(Explorer):
         return free | {
             self.go: gr.Button(say(language, "Draw samples"), interactive=True),
             self.stop: gr.Button(visible=False),
+            self.checkpoint: gr.Dropdown(interactive=True),
         }
 
     def _follow(

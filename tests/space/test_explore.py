@@ -203,13 +203,16 @@ def test_stop_keeps_what_was_drawn(tab: ExploreTab, site: Site) -> None:
                 "strength": 1.0}  # fmt: skip
     values = [None, None, "", 3, "", "", "", *(controls[e.field.name] for e in tab.entries)]
     said, sheet = "", Sheet()
+    free: list[bool] = []  # whether another checkpoint could be chosen, which empties the sheet
     for updates in run(REQUEST, sheet, {}, DCGAN_ID, *values):
+        free += [updates[tab.checkpoint].interactive] if tab.checkpoint in updates else []
         sheet = updates.get(tab.sheet, sheet)
         said += str(updates.get(tab.status, ""))
         job = site.running.get((REQUEST.session_hash, NAME))
         if isinstance(job, Job):
             tab.halt(REQUEST)
     assert "Stopped." in said
+    assert free == [False, True]
     assert len(sheet.samples) < 64
     assert not site.running
 
