@@ -15,7 +15,7 @@ from space.site import Updates
 from space.words import say, t
 from zoo.card import thumbnail_name
 from zoo.form import Field, Form
-from zoo.method import Method
+from zoo.method import Method, Translation
 from zoo.runtime import Listed, Runtime
 
 log = logging.getLogger(__name__)
@@ -49,6 +49,7 @@ class Choice:
     Attributes:
         look: The field whose values are styles that one checkpoint has learned; "" for none.
         is_the_style: Whether a checkpoint is a style: the photo is the only picture then.
+        by_thumbnail: Whether a checkpoint is picked by what it makes of a photo.
         picked: The component that has the name of the checkpoint.
         every: The button that tries all styles, where there is one.
     """
@@ -58,6 +59,7 @@ class Choice:
         self.look = next((one.name for one in form if one.control.looks), "")
         pictures = [one.name for one in form if one.is_picture]
         self.is_the_style = pictures == ["content"] and not self.look
+        self.by_thumbnail = self.is_the_style or issubclass(method, Translation)
         self.picked: Any = None
         self.every: Any = None
 
@@ -104,7 +106,7 @@ class Choice:
         if not listing:
             return [(status.short(self.method.checkpoint), self.method.checkpoint)]
         styles: list[str | None] = [None] * len(listing)
-        if self.is_the_style:
+        if self.by_thumbnail:
             styles = [self._told(one, self.method.style_of) for one in listing]
         # Where two checkpoints have learned the same style, their names tell them apart.
         return [
@@ -133,7 +135,7 @@ class Choice:
         """
         thumbnails = addresses(self.named(self.method.checkpoint))
         entries = [entry(one, self.name, thumbnails) for one in fields]
-        if self.is_the_style:
+        if self.by_thumbnail:
             options = self._options()
             self.picked = parts.picker(
                 "Style", options, options[0]["id"], f"{self.name}-checkpoint"
@@ -150,8 +152,8 @@ class Choice:
         return entries
 
     def lay_out_list(self) -> None:
-        """A list of the checkpoints, where they are no styles."""
-        if self.is_the_style:
+        """A list of the checkpoints, where there are no thumbnails to pick one by."""
+        if self.by_thumbnail:
             return
         choices = self._choices()
         self.picked = Dropdown(
@@ -166,16 +168,14 @@ class Choice:
     def now(self, wanted: str | None = None) -> Updates:
         """Offer the checkpoints that there are now, and pick ``wanted``."""
         picked: dict[str, Any] = {"value": wanted} if wanted else {}
-        if not self.is_the_style:
+        if not self.by_thumbnail:
             choices = self._choices()
             return {self.picked: Dropdown(choices, visible=len(choices) > 1, **picked)}
         options = self._options()
         properties = parts.choices_of("Style", options, f"{self.name}-checkpoint")
         several = len(options) > 1
-        return {
-            self.picked: gr.HTML(visible=several, **properties, **picked),
-            self.every: gr.Button(visible=several),
-        }
+        updates: Updates = {self.picked: gr.HTML(visible=several, **properties, **picked)}
+        return updates | ({self.every: gr.Button(visible=several)} if self.every else {})
 
     def rename(
         self, entries: Sequence[Entry], language: str, repo_id: str, values: Sequence[Any]

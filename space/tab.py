@@ -77,16 +77,16 @@ class Tab:
     def _build_inputs(self, verb: str) -> None:
         fields = list(self.form)
         entries: list[Entry] = []
-        for one in fields:
-            if one.is_picture and not one.control.more:
-                entries.append(entry(one, self.name))
-                if one.name == "content":
-                    (self.photo,) = entries[-1].components
-                    self.photo_box = photo.around(self.photo, self.name, offering=True)
-        main = [f for f in fields if not f.is_picture and not f.control.more]
+        if "content" in self.form.by_name:
+            entries.append(entry(self.form.by_name["content"], self.name))
+            (self.photo,) = entries[0].components
+            self.photo_box = photo.around(self.photo, self.name, offering=True)
+        main = [f for f in fields if not f.control.more and f.name != "content"]
         entries += self.choice.lay_out_looks([one for one in main if one.control.looks])
+        entries += [entry(one, self.name) for one in main if one.is_picture]
         with gr.Group(elem_classes="sz-controls"):
-            entries += [entry(one, self.name) for one in main if not one.control.looks]
+            rest = [one for one in main if not one.is_picture and not one.control.looks]
+            entries += [entry(one, self.name) for one in rest]
         maps = [one for one in fields if one.over]
         if maps:
             self.board, boxes = regions.lay_out(maps, self.name)

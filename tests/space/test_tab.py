@@ -1,5 +1,6 @@
 """The tab is made from the form: methods of tomorrow need nothing in space/."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,6 +132,17 @@ def test_a_seed_is_drawn_where_there_are_samples_and_is_at_hand() -> None:
         assert not tab_of(site, name).form.by_name["seed"].control.more
     assert "explore-seed-new" in buttons
     assert "gatys-seed-new" not in buttons  # one result, and it starts from the photo
+
+
+@pytest.mark.parametrize("method", ["cyclegan", "munit", "drit"])
+def test_a_pair_of_kinds_of_pictures_is_picked_by_its_thumbnail(site: Site, method: str) -> None:
+    choice = tab_of(site, method).choice
+    shown = choice.now()[choice.picked].html_template
+    for word in ("photo ↔ Chinese painting", "summer ↔ winter"):
+        assert json.dumps(word) in shown
+    assert shown.count("<img ") == 2
+    # Beside a style picture a pair is no style of which a photo could have all.
+    assert (choice.every is None) == (method != "cyclegan")
 
 
 def test_the_values_of_the_page_pass_the_form(site: Site) -> None:
