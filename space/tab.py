@@ -132,7 +132,8 @@ class Tab:
             regions.wire(self.board, {one.field.name: one for one in self.inputs.entries})
         if not site.runtime.on_gpu:
             counted = self.inputs.first(*self._timed)
-            for component in counted:
+            # With the photo as well: a page that came before the first figures tells of them then.
+            for component in (*counted, *([self.photo] if self.photo is not None else [])):
                 component.change(self.update_hint, counted, self.hint, **GLUE)
 
     @property

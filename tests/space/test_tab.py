@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 
+import gradio as gr
 import pytest
 import torch
 from PIL import Image
@@ -79,13 +80,20 @@ class FromNothing(Method):
 
 
 @pytest.fixture
-def site(monkeypatch: pytest.MonkeyPatch) -> Site:
+def planned(monkeypatch: pytest.MonkeyPatch) -> Site:
     for method in (Everything, FromNothing):
         monkeypatch.setitem(METHODS, method.name, method)
-    runtime = Runtime("cpu")
-    site = share(runtime)
-    build_app(runtime, site)
-    return site
+    return share(Runtime("cpu"))
+
+
+@pytest.fixture
+def page(planned: Site) -> gr.Blocks:
+    return build_app(planned.runtime, planned)
+
+
+@pytest.fixture
+def site(planned: Site, page: gr.Blocks) -> Site:
+    return planned
 
 
 def tab_of(site: Site, name: str) -> Tab:
@@ -121,9 +129,9 @@ def test_an_optional_style_can_be_left_out(site: Site) -> None:
     assert style.read("../../../etc/passwd", None) is None
 
 
-def test_a_seed_is_drawn_where_there_are_samples_and_is_at_hand() -> None:
-    site = share(Runtime("cpu"))
-    page = build_app(site.runtime, site)
+def test_a_seed_is_drawn_where_there_are_samples_and_is_at_hand(
+    page: gr.Blocks, site: Site
+) -> None:
     buttons = {getattr(one, "elem_id", None): one for one in page.blocks.values()}
     for name in ("dcgan", "munit", "drit"):
         (seed,) = tab_of(site, name).inputs.first("seed")
@@ -203,12 +211,30 @@ def test_results_can_be_sent_to_other_tabs_that_take_a_photo(site: Site, tmp_pat
     assert gatys.send_on("everything", None) == {gatys.stage.send: None}
 
 
-def test_results_of_methods_without_a_photo_are_sent_on_as_well() -> None:
-    site = share(Runtime("cpu"))
-    page = build_app(site.runtime, site)
+def test_a_result_drawn_by_seed_comes_back_without_the_style_picture_of_now(site: Site) -> None:
+    tab = tab_of(site, "munit")
+    style = next(one for one in tab.inputs.entries if one.field.name == "style")
+    for settings in ({"seed": 3, "code": ""}, {"code": "1 2 3 4 5 6 7 8"}):
+        updates = site.recall("munit", "", settings, "en")
+        assert [updates[part] for part in style.components] == ["", None]
+    # A link leaves out what is as usual.
+    updates = site.recall("munit", "", {"style": "turner-venice", "seed": "3"}, "en")
+    assert updates[style.components[0]] == "turner-venice"
+    assert style.components[0] not in site.recall("munit", "", {"seed": "3"}, "en")
+
+
+def test_every_tab_sends_results_on_and_tells_the_time_with_a_photo(
+    page: gr.Blocks, site: Site
+) -> None:
     heard = [target for one in page.fns.values() for target in one.targets]
     for tab in site.tabs:
+        # Also where there is no photo: what is invented can be sent on.
         assert (tab.stage.send._id, "input") in heard, tab.name
+        hinted = {
+            target for one in page.fns.values() if tab.hint in one.outputs for target in one.targets
+        }
+        # The first figures may have come after the page.
+        assert tab.photo is None or (tab.photo._id, "change") in hinted, tab.name
 
 
 def test_long_runs_on_a_cpu_are_announced_with_a_measured_time(site: Site) -> None:
