@@ -206,10 +206,13 @@ class Tab:
 
         A checkpoint ("" for none) that is not there is told in the status line.
 
-        A code takes the place of a style picture: it may be the code of one.
+        A code takes the place of a style picture: it may be the code of one. A record without a
+        code is of a result that was drawn by seed.
         """
         if settings.get("code"):
             settings = {**settings, "style": ""}
+        elif "code" in settings:
+            settings = {"style": "", **settings}
         updates = self.inputs.show(settings)
         if self.choice.named(checkpoint):
             updates |= self.choice.now(checkpoint)
