@@ -113,7 +113,10 @@ class Tab:
         linked, script = self.inputs.link(self.name, picked)
         stage.link.click(None, linked, None, js=script, **GLUE)
         stage.many.select(
-            self.look, [stage.results], [*stage.picked, *self.style_parts], **GLUE
+            self.look,
+            [stage.results],
+            [*stage.picked, stage.status, *self.style_parts],
+            **GLUE,
         ).then(None, None, None, js=f"() => sz.show('{self.name}-slider')", **GLUE)
         stage.history.select(
             self.go_back, [stage.results], [*stage.presented, *self.settable], **GLUE
@@ -121,7 +124,7 @@ class Tab:
         stage.send.input(
             self.send_on,
             [stage.send, stage.shown],
-            [site.bar, stage.send, *(tab.photo for tab in site.targets(self.name))],
+            [site.bar, stage.send, stage.status, *(tab.photo for tab in site.targets(self.name))],
             **GLUE,
         )
         if self.photo is not None:
@@ -158,7 +161,7 @@ class Tab:
         updates = self.choice.rename(self.renamed, spoken(request), checkpoint, values)
         return updates if len(updates) > 1 else updates[0]
 
-    def look(self, results: list[Result], event: gr.SelectData) -> Updates:
+    def look(self, results: list[Result], event: gr.SelectData, request: gr.Request) -> Updates:
         """One of several results was clicked: show it beside the photo, and pick its style."""
         clicked = str(event.value["image"]["path"])
         for result in results:
@@ -169,7 +172,7 @@ class Tab:
         else:
             return {self.stage.shown: gr.skip()}
         if not result.there:
-            return {self.stage.shown: gr.skip()}
+            return self._gone(request)
         updates = self.stage.pick(result, clicked)
         record = record_in(clicked) if result.names else None
         if record and self.choice.is_the_style:
@@ -183,8 +186,7 @@ class Tab:
         """An earlier result was clicked: show it, and bring its settings back."""
         result = results[event.index]
         if not result.there:
-            gone = "This result is older than an hour and was deleted."
-            return {self.stage.status: plain(say(spoken(request), gone))}
+            return self._gone(request)
         shown = self.stage.present(result)
         if result.names:  # settings of one of them are brought back when that one is picked
             return shown
@@ -192,11 +194,18 @@ class Tab:
         recalled = self.recall(result.record["checkpoint"], settings, spoken(request))
         return recalled | shown  # whose status line is the result's own
 
-    def send_on(self, target: str, path: str | None) -> Updates:
+    def _gone(self, request: gr.Request) -> Updates:
+        """What is told of a result that was swept away."""
+        gone = "This result is older than an hour and was deleted."
+        return {self.stage.status: plain(say(spoken(request), gone))}
+
+    def send_on(self, target: str, path: str | None, request: gr.Request) -> Updates:
         """Use the result as another tab's photo."""
         send = self.stage.send
+        if path and not Path(path).is_file():
+            return {send: None} | self._gone(request)
         for tab in self.site.targets(self.name):
-            if tab.name == target and path and Path(path).is_file():
+            if tab.name == target and path:
                 bar = gr.Tabs(selected=tab.name)
                 return {self.site.bar: bar, tab.photo: sent(path), send: None}
         return {send: None}

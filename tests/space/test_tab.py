@@ -205,10 +205,14 @@ def test_results_can_be_sent_to_other_tabs_that_take_a_photo(site: Site, tmp_pat
     assert tab_of(site, "fromnothing") not in site.photo_tabs
     made = tmp_path / "made.png"
     Image.new("RGB", (300, 256)).save(made)
-    updates = gatys.send_on("everything", str(made))
+    updates = gatys.send_on("everything", str(made), request())
     assert updates[other.photo] == str(made)
-    assert gatys.send_on("gatys", str(made)) == {gatys.stage.send: None}
-    assert gatys.send_on("everything", None) == {gatys.stage.send: None}
+    assert gatys.send_on("gatys", str(made), request()) == {gatys.stage.send: None}
+    assert gatys.send_on("everything", None, request()) == {gatys.stage.send: None}
+    made.unlink()
+    told = gatys.send_on("everything", str(made), request())
+    assert "older than an hour" in told[gatys.stage.status]
+    assert other.photo not in told
 
 
 def test_a_result_drawn_by_seed_comes_back_without_the_style_picture_of_now(site: Site) -> None:
