@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from zoo.codes import Coded, arithmetic, from_text, mix, sample, slerp, to_text, truncated
+from zoo.codes import Coded, alone, arithmetic, from_text, mix, sample, slerp, to_text, truncated
 from zoo.errors import InputError
 from zoo.method import Direction
 from zoo.methods.drit import DRIT, DRITConfig
@@ -20,6 +20,24 @@ def test_a_code_is_that_of_its_seed_whatever_the_count() -> None:
     for i in range(5):
         assert torch.equal(sample(7 + i, 1, 8)[0], many[i])
     assert len({to_text(code) for code in sample(0, 200, 8)}) == 200
+
+
+def test_one_of_several_results_is_had_alone() -> None:
+    method = MUNIT(MUNITConfig(width=4)).eval()
+    content, settings = torch.rand(1, 3, 64, 64), {"seed": 5, "samples": 3, "code": ""}
+    with torch.no_grad():
+        many = method(content, **settings)
+        for index, picture in enumerate(many):
+            one = alone(settings, index)
+            assert one
+            assert torch.equal(method(content, **one)[0], picture)
+    assert alone({"seed": 5, "samples": 3, "walk_to": -1}, 2) == {
+        "seed": 7,
+        "samples": 1,
+        "walk_to": -1,
+    }
+    for other in (settings | {"code": "1 2"}, settings | {"walk_to": 9}, {"seed": 5}, {}):
+        assert alone(other, 1) is None
 
 
 def test_codes_are_standard_normal() -> None:

@@ -270,6 +270,17 @@ def sample(seed: int, count: int, size: int) -> Tensor:
     return _hundredths(torch.stack(rows))
 
 
+def alone(settings: Mapping[str, Any], index: int) -> dict[str, Any] | None:
+    """Settings that draw number ``index`` of several results alone.
+
+    None where the ``settings`` of a record drew no results by seeds of their own.
+    """
+    drawn = settings.keys() >= {"seed", "samples"} and not settings.get("code")
+    if not drawn or settings.get("walk_to", -1) >= 0:
+        return None
+    return {**settings, "seed": settings["seed"] + index, "samples": 1}
+
+
 def slerp(start: Tensor, end: Tensor, shares: Sequence[float]) -> Tensor:
     """Codes along the way from ``start`` to ``end``, both ``(size,)`` or ``(1, size)``.
 

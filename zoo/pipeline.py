@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from zoo import color, images, regions
+from zoo.codes import alone
 from zoo.errors import DeviceError
 from zoo.form import Control, Form, form_of
 from zoo.images import Notice
@@ -140,14 +141,15 @@ class Progress:
         return None if self.content is None else images.to_pil(self.content)[0]
 
     def png(self, index: int = 0) -> bytes:
-        """Picture ``index`` as PNG with its record inside, in the bit depth that was asked for."""
+        """Picture ``index`` as PNG with its record inside, in the bit depth that was asked for.
+
+        The record of one of several that were drawn by seed is that of this one alone.
+        """
         bits, text = 8, {}
-        if self.record:
-            bits = int(self.record.settings.get("bits", 8))
-            text = {
-                "Software": f"Style Zoo {self.record.version}",
-                "parameters": self.record.json(),
-            }
+        if record := self.record:
+            record = replace(record, settings=alone(record.settings, index) or record.settings)
+            bits = int(record.settings.get("bits", 8))
+            text = {"Software": f"Style Zoo {record.version}", "parameters": record.json()}
         return images.to_png(self.tensors[index], bits, text)
 
 
