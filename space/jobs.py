@@ -22,6 +22,7 @@ from zoo.runtime import Runtime
 
 TICK = 0.2  # seconds between two looks
 LONGEST_QUEUE = 32
+REST = 2.0  # seconds without work before memory goes back; a camera's next frame comes sooner
 
 
 class BusyError(ZooError):
@@ -41,6 +42,7 @@ class Lane:
         self.longest = longest
         self._ready: dict[object, bool] = {}  # by ticket, in the order they came
         self._changing = threading.Lock()
+        self._resting = threading.Timer(REST, allocator.give_back)
 
     def join(self) -> object:
         """Take a ticket; raises BusyError when the lane is full."""
@@ -49,6 +51,7 @@ class Lane:
             if len(self._ready) >= self.longest:
                 raise BusyError("Too many people are waiting at the moment. Try again later.")
             self._ready[ticket] = False
+            self._resting.cancel()
         return ticket
 
     def ready(self, ticket: object) -> None:
@@ -75,6 +78,10 @@ class Lane:
             self.turn.release()
         with self._changing:
             del self._ready[ticket]
+            if not self._ready:
+                self._resting = threading.Timer(REST, allocator.give_back)
+                self._resting.daemon = True
+                self._resting.start()
 
     @property
     def empty(self) -> bool:
@@ -226,8 +233,6 @@ class Job:
                 self._news.notify_all()
         finally:
             self._lane.leave(self._ticket, entered)
-            if self._lane.empty:
-                allocator.give_back()
 
     def _run(self, pipeline: Pipeline, loading: float) -> None:
         self._tell(Started())

@@ -57,6 +57,20 @@ def free(lane: Lane) -> bool:
     return True
 
 
+def test_memory_goes_back_once_nobody_has_come_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: list[float] = []
+    monkeypatch.setattr("zoo.allocator.give_back", lambda: given.append(time.monotonic()))
+    monkeypatch.setattr("space.jobs.REST", 1.0)
+    lane = Lane(threading.Lock())
+    for _ in range(3):  # frames of a camera
+        job_of(lane, Slow(1)).wait(10)
+        last = time.monotonic()
+    wait_until(lambda: given, "the memory to go back")
+    assert given[0] > last + 0.9
+
+
 def test_a_job_works_and_finishes(lane: Lane) -> None:
     pipeline = Slow(40)
     *way, last = job_of(lane, pipeline).follow()
