@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from space.jobs import Job
 from space.pictures import at_hand, within
@@ -13,6 +16,7 @@ from space.results import file_name, fresh
 from space.site import Site
 from zoo.compare import Contestant, find, takes_style
 from zoo.errors import InputError
+from zoo.images import fit, open_picture
 from zoo.pipeline import Pipeline, Progress
 from zoo.video import Clip, films, restyle
 
@@ -74,10 +78,16 @@ class Shot:
         return made.rename(self.folder / name)
 
 
-def live(site: Site, name: object, frame: Any, style: str | None) -> Job:
-    """Begin to repaint one frame of a camera; arguments and errors are those of :func:`shoot`."""
-    one = chosen(site, name)
-    inputs = {**one.settings, **pictures_for(one, style), "content": frame, "size": LIVE}
+@lru_cache(maxsize=8)
+def small(path: str) -> Image.Image:
+    """A style picture no larger than frames of a camera need it; uploads never change."""
+    return fit(open_picture(path).image, LIVE)
+
+
+def live(site: Site, one: Contestant, frame: Any, style: str | None) -> Job:
+    """Begin to repaint one frame of a camera; raises InputError or BusyError as :func:`shoot`."""
+    pictures = {name: small(path) for name, path in pictures_for(one, style).items()}
+    inputs = {**one.settings, **pictures, "content": frame, "size": LIVE}
     return Job(site.lane, site.runtime, one.repo_id, inputs)
 
 

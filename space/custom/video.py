@@ -4,6 +4,7 @@ import html
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,8 @@ class VideoTab:
     def __init__(self, site: Site) -> None:
         self.site = site
         self.running: dict[str | None, Shot] = {}  # by the visitor's session
+        # A camera asks at every frame, and to look through all checkpoints takes a while.
+        self.chosen = cache(partial(filming.chosen, site))
         self.form = form_of(painting)
         self.options = form_of(video_options)
 
@@ -307,7 +310,8 @@ class VideoTab:
         language = spoken(request)
         began = time.monotonic()
         try:
-            job = filming.live(self.site, name, frame, self.style.read(*style))
+            one = self.chosen(str(name))
+            job = filming.live(self.site, one, frame, self.style.read(*style))
             for state in job.follow():
                 if isinstance(state, Finished):
                     # That a frame was shrunk is no news.

@@ -19,7 +19,7 @@ from space.custom.video import VideoTab
 from space.jobs import TICK
 from space.site import Site
 from tests.films import film, seen
-from tests.space.conftest import PAINTING, PHOTO, Visit
+from tests.space.conftest import PAINTING, PHOTO, Visit, wait_until
 from tests.space.test_site import violations
 from zoo.errors import InputError
 from zoo.pipeline import Progress
@@ -153,6 +153,21 @@ def test_frames_of_a_camera_are_repainted(tab: VideoTab) -> None:
     assert "Add a style picture." in told
 
 
+def test_what_frames_share_is_looked_for_once(
+    tab: VideoTab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    for name in ("contestants", "open_picture"):
+        was = getattr(filming, name)
+        monkeypatch.setattr(filming, name, lambda given, was=was: asked.append(given) or was(given))
+    tab.chosen.cache_clear()
+    filming.small.cache_clear()
+    for _ in range(2):
+        made, _ = tab.frame(REQUEST, PHOTO.read_bytes(), "zoo/adain", None, str(PAINTING))
+        assert isinstance(made, Image.Image)
+    assert asked == [tab.site, str(PAINTING)]
+
+
 def test_a_frame_that_waits_too_long_is_left_out(
     tab: VideoTab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +176,7 @@ def test_a_frame_that_waits_too_long_is_left_out(
         made, told = tab.frame(REQUEST, PHOTO.read_bytes(), QUICK, None, None)
     assert not isinstance(made, Image.Image)
     assert "before you" in told
+    wait_until(lambda: tab.site.lane.empty, "that frame to be forgotten")
     made, _ = tab.frame(REQUEST, PHOTO.read_bytes(), QUICK, None, None)
     assert isinstance(made, Image.Image)
 
