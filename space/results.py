@@ -33,8 +33,8 @@ class Result:
         record: How it was made.
         line: The status line that went with it.
         picks: Examples that were picked, by field.
-        names: What each picture is called, where each has a style of its own.
-        small: Small copies of them all then.
+        names: What each picture is called, where there are several with names.
+        small: Small copies of them all, where each has a style of its own.
     """
 
     files: tuple[str, ...]
@@ -64,8 +64,10 @@ def fresh() -> Path:
     return place
 
 
-def save(progress: Progress, line: str, picks: Mapping[str, str]) -> Result:
-    """Write the pictures of a finished ``progress``."""
+def save(
+    progress: Progress, line: str, picks: Mapping[str, str], names: Sequence[str] = ()
+) -> Result:
+    """Write the pictures of a finished ``progress``; the rest as in :class:`Result`."""
     if progress.record is None:
         raise ValueError("only a finished result can be saved")
     place = fresh()
@@ -89,6 +91,7 @@ def save(progress: Progress, line: str, picks: Mapping[str, str]) -> Result:
         record=record,
         line=line,
         picks=dict(picks),
+        names=tuple(names),
     )
 
 

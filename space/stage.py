@@ -12,6 +12,7 @@ from space.site import Updates
 from space.words import t
 
 KEPT = 12  # results of a session
+TINY = 128  # pixels of width up to which pictures are drawn pixel by pixel
 
 
 class Stage:
@@ -88,21 +89,22 @@ class Stage:
 
     def present(self, result: Result) -> Updates:
         """Show a result with everything that belongs to it."""
-        several = len(result.files) > 1 or bool(result.names)
+        several = len(result.files) > 1 or bool(result.small)
         compare = (result.before, result.files[0]) if result.before else None
-        if result.names:  # none of them stands out
+        if result.small:  # none of them stands out
             compare = None
         single = None if compare or several else result.files[0]
-        place = self.place(preview=single, compare=compare, many=result if several else None)
+        many = self.gallery(result) if several else None
+        place = self.place(preview=single, compare=compare, many=many)
         return place | {
             self.status: result.line,
-            self.actions: gr.Row(visible=not result.names),
+            self.actions: gr.Row(visible=not result.small),
             self.download: gr.DownloadButton(value=result.files[0]),
             self.shown: result.files[0],
         }
 
     def place(
-        self, *, preview: Any = None, compare: Any = None, many: Result | None = None
+        self, *, preview: Any = None, compare: Any = None, many: gr.Gallery | None = None
     ) -> Updates:
         """Exactly what is given stands in the place of the result; nothing can be done with it."""
         updates: Updates = {
@@ -117,12 +119,21 @@ class Stage:
         if compare is not None:
             updates[self.slider] = gr.ImageSlider(compare, visible=True)
         if many is not None:
-            pictures: list[Any] = list(many.files)
-            if many.names:
-                pictures = list(zip(many.files, many.names, strict=False))
-            columns = 4 if many.names else 3
-            updates[self.many] = gr.Gallery(pictures, visible=True, columns=columns)
+            updates[self.many] = many
         return updates
+
+    def gallery(self, result: Result) -> gr.Gallery:
+        """All pictures of a result."""
+        pictures: list[Any] = list(result.files)
+        if result.names:
+            pictures = list(zip(result.files, result.names, strict=False))
+        tiny = result.record["width"] <= TINY
+        return gr.Gallery(
+            pictures,
+            visible=True,
+            columns=6 if tiny else 4 if result.small else 3,
+            elem_classes=["sz-many", *(["sz-tiny"] if tiny else [])],
+        )
 
     def again(self, earlier: Sequence[Result]) -> Updates:
         """What stood here before the previews of a run that failed: the latest result, or words."""
@@ -151,8 +162,14 @@ class Stage:
             earlier: Those before it.
             targets: Titles and names of the tabs that could take it for their photo.
         """
+        return self.present(result) | self.file(result, earlier, targets)
+
+    def file(
+        self, result: Result, earlier: Sequence[Result], targets: Sequence[tuple[str, str]]
+    ) -> Updates:
+        """As :meth:`keep`, and show what is shown."""
         results = [result, *earlier][:KEPT]
-        return self.present(result) | {
+        return {
             self.results: results,
             self.history: gr.Gallery(
                 [(one.thumbnail, str(number)) for number, one in enumerate(results, 1)],

@@ -174,7 +174,7 @@ class Tab:
         if not result.there:
             return self._gone(request)
         updates = self.stage.pick(result, clicked)
-        record = record_in(clicked) if result.names else None
+        record = record_in(clicked) if result.small else None
         if record and self.choice.is_the_style:
             updates[self.choice.picked] = gr.HTML(value=record["checkpoint"])
         elif record:
@@ -188,7 +188,7 @@ class Tab:
         if not result.there:
             return self._gone(request)
         shown = self.stage.present(result)
-        if result.names:  # settings of one of them are brought back when that one is picked
+        if result.small:  # settings of one of them are brought back when that one is picked
             return shown
         settings = {**result.record["settings"], **result.picks}
         recalled = self.recall(result.record["checkpoint"], settings, spoken(request))

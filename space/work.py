@@ -16,6 +16,7 @@ from space.results import Result, save, together
 from space.site import Site, Updates
 from space.stage import Stage
 from space.words import say, spoken, tell
+from zoo.codes import alone
 from zoo.errors import ZooError
 from zoo.form import form_of
 
@@ -126,7 +127,9 @@ class Work:
         }
         try:
             for updates, last in following:
-                if self.stage.preview in updates and not every:  # what is done in a style stays
+                if every and (results := updates.get(self.stage.results)):
+                    before[self.stage.many] = self.stage.gallery(results[0])
+                elif self.stage.preview in updates and not every:  # what is done in a style stays
                     before = self.stage.again(earlier)
                 yield updates | idle if last else updates
         except ZooError as error:
@@ -198,7 +201,8 @@ class Work:
                 if made:
                     words = "Stopped after {count} of {total} styles, which are kept."
                     words = say(language, words, count=len(made), **counts)
-                yield {stage.status: status.plain(words)}, True
+                    updates[stage.many] = stage.gallery(together(made, names, ""))
+                yield updates | {stage.status: status.plain(words)}, True
                 return
             if isinstance(state, Finished):
                 made.append(self._saved(state, language, {}))
@@ -209,10 +213,13 @@ class Work:
                     seconds = f"{time.monotonic() - began:.1f}"
                     words = say(language, words, seconds=seconds, **counts)
                 whole = together(made, names, status.plain(words))
-                updates = stage.keep(whole, earlier, self._targets(language))
-                if not last:  # small copies come sooner
-                    del updates[stage.status]
-                    updates |= stage.place(many=replace(whole, files=whole.small))
+                if last:
+                    updates = stage.keep(whole, earlier, self._targets(language))
+                else:  # small copies come sooner
+                    updates = stage.file(whole, earlier, self._targets(language))
+                    gallery = stage.gallery(replace(whole, files=whole.small))
+                    # One that has been picked meanwhile stays.
+                    updates |= {stage.many: gallery} if made[1:] else stage.place(many=gallery)
                 yield updates, last
                 continue
             words = status.doing(language, state, looks[number].repo_id)
@@ -238,9 +245,13 @@ class Work:
     def _saved(self, state: Finished, language: str, picks: Mapping[str, str]) -> Result:
         """Save a finished run, and learn how long it took."""
         progress = state.progress
-        if progress.record:
-            self.site.speed.learn(progress.record, progress.total)
-        return save(progress, status.done(language, progress, state.loading), picks)
+        names = []
+        if record := progress.record:
+            self.site.speed.learn(record, progress.total)
+            drawn = [alone(record.settings, index) for index in range(len(progress.tensors))]
+            if len(drawn) > 1:
+                names = [say(language, "seed {seed}", seed=one["seed"]) for one in drawn if one]
+        return save(progress, status.done(language, progress, state.loading), picks, names)
 
     def _targets(self, language: str) -> list[tuple[str, str]]:
         """Titles and names of the tabs that could take a result for their photo."""

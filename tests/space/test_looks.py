@@ -3,20 +3,25 @@
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import parse_qs, urlsplit
 
+import gradio as gr
 import pytest
 from PIL import Image
+from torch import Tensor
 
 from space import parts
 from space.app import build_app, share
 from space.links import record_in
 from space.results import Result
-from tests.space.conftest import PHOTO, Visit, WithHub, wait_until
+from tests import planted
+from tests.space.conftest import PHOTO, Visit, WithHub, only, wait_until
 from tests.space.test_site import violations
 from zoo.checkpoint import facts_of
+from zoo.form import Control
 from zoo.hub.client import HubClient
+from zoo.method import Content
 from zoo.methods.johnson import Johnson, JohnsonConfig
 from zoo.runtime import Runtime, list_shipped
 
@@ -96,6 +101,41 @@ def test_all_styles_are_tried_and_one_of_them_picked(visit: Visits) -> None:
     assert not visitor.troubles
 
 
+class Balking(planted.Several):
+    """Does not know its last painting after all."""
+
+    name, title, checkpoint = "balking", "Balking", "zoo/balking"
+
+    def forward(
+        self, content: Content, *, painting: Annotated[int, Control(looks=True)] = 0
+    ) -> Tensor:
+        if painting == 2:
+            raise ZeroDivisionError("a secret")
+        return super().forward(content, painting=painting)
+
+
+def files_in(gallery: gr.Gallery) -> list[str]:
+    """Names of the files that are downloaded from there."""
+    return [Path(one["image"]["path"]).name for one in gallery.value]  # type: ignore[union-attr, call-overload, index]
+
+
+def test_an_error_keeps_the_styles_that_are_done(tmp_path: Path) -> None:
+    with only(Balking):
+        site = share(planted.plant(tmp_path, [Balking]))
+        build_app(site.runtime, site)
+        (tab,) = site.tabs
+        values = [getattr(part, "value", None) for part in tab.inputs.components]
+        values[tab.inputs.components.index(tab.photo)] = str(PHOTO)
+        visitor: Any = SimpleNamespace(cookies={}, headers={}, session_hash="a")
+        page: dict[Any, Any] = {}
+        for updates in tab.work.run_all(visitor, [], "zoo/balking", *values):
+            page |= updates
+    assert "report reference" in page[tab.work.note]
+    (result,) = page[tab.stage.results]
+    assert len(result.files) == 2
+    assert files_in(page[tab.stage.many]) == [Path(path).name for path in result.files]
+
+
 def test_stop_keeps_the_styles_that_are_done(runtime: Runtime) -> None:
     site = share(runtime)
     build_app(runtime, site)
@@ -106,10 +146,11 @@ def test_stop_keeps_the_styles_that_are_done(runtime: Runtime) -> None:
     values[tab.inputs.components.index(size.components[0])] = 64
     visitor: Any = SimpleNamespace(cookies={}, headers={}, session_hash="a")
     results: list[Result] = []
-    said = ""
+    said, hidden = "", []
     for updates in tab.work.run_all(visitor, [], "zoo/many-styles", *values):
         results = updates.get(tab.stage.results, results)
         said = updates.get(tab.stage.status, said)
+        hidden += [len(results[0].files)] if tab.stage.slider in updates else []
         if results and len(results[0].files) == 2:
             tab.work.halt(visitor)
     (result,) = results
@@ -122,6 +163,9 @@ def test_stop_keeps_the_styles_that_are_done(runtime: Runtime) -> None:
     assert all(
         one and (one["width"], one["settings"]["second_share"]) == (64, 0) for one in records
     )
+    # A picture that was picked meanwhile stays, and what is downloaded is no small copy.
+    assert hidden == [1]
+    assert files_in(updates[tab.stage.many]) == [Path(path).name for path in result.files]
     assert updates[tab.work.go].interactive
     assert updates[tab.choice.every].interactive
 

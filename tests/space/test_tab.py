@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Any, Literal
@@ -17,6 +17,8 @@ from torch import Tensor
 from space.app import build_app, share
 from space.components import Dropdown, Number, Radio, SafeImage, Slider
 from space.controls import parsed, written
+from space.jobs import Finished
+from space.links import record_in
 from space.site import Site
 from space.tab import Tab
 from tests import planted
@@ -290,19 +292,32 @@ def test_on_a_gpu_the_usual_size_is_larger(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_batch_is_shown_as_a_gallery(site: Site) -> None:
-    from space.results import save
-
     tab = tab_of(site, "fromnothing")
     record = Record(
         method="fromnothing", checkpoint="zoo/fromnothing", revision="0" * 40,
-        settings={"seed": 3}, width=64, height=64, seconds=1.0, device="CPU",
+        settings={"seed": 3, "samples": 5}, width=64, height=64, seconds=1.0, device="CPU",
     )  # fmt: skip
     made = Progress(number=1, total=1, tensors=torch.rand(5, 3, 64, 64), record=record)
-    saved = save(made, "", {})
+    saved = tab.work._saved(Finished(made, 0.0), "zh-TW", {})
     updates = tab.stage.present(saved)
     assert len(saved.files) == 5
     assert updates[tab.stage.many].visible
     assert not updates[tab.stage.slider].visible
+    # Each says its seed, and brings the settings that draw it alone.
+    assert saved.names == tuple(f"種子 {seed}" for seed in range(3, 8))
+    found = [record_in(path) for path in saved.files]
+    assert [one and one["settings"] for one in found] == [
+        {"seed": seed, "samples": 1} for seed in range(3, 8)
+    ]
+    # Small pictures are not blurred.
+    assert "sz-tiny" in updates[tab.stage.many].elem_classes
+    wide = replace(saved, record={"width": 512})
+    assert "sz-tiny" not in tab.stage.gallery(wide).elem_classes
+    assert updates[tab.stage.many].columns > tab.stage.gallery(wide).columns
+    click: Any = SimpleNamespace(value={"image": {"path": saved.files[1]}})
+    assert tab.look([saved], click, request())[tab.stage.shown] == saved.files[1]
+    Path(saved.files[1]).unlink()
+    assert "older than an hour" in tab.look([saved], click, request())[tab.stage.status]
 
 
 class Faltering(planted.Slow):
