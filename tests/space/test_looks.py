@@ -116,7 +116,7 @@ class Balking(planted.Several):
 
 def files_in(gallery: gr.Gallery) -> list[str]:
     """Names of the files that are downloaded from there."""
-    return [Path(one["image"]["path"]).name for one in gallery.value]  # type: ignore[union-attr, call-overload, index]
+    return [Path(one["image"]["path"]).name for one in gallery.value]
 
 
 def test_an_error_keeps_the_styles_that_are_done(tmp_path: Path) -> None:
