@@ -127,7 +127,7 @@ class Stage:
         pictures: list[Any] = list(result.files)
         if result.names:
             pictures = list(zip(result.files, result.names, strict=False))
-        tiny = result.record["width"] <= TINY
+        tiny = not result.small and result.record["width"] <= TINY
         return gr.Gallery(
             pictures,
             visible=True,
