@@ -12,6 +12,7 @@ from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
+from space.controls import GLUE
 from space.pictures import preset
 from zoo.form import Field, Form
 
@@ -70,6 +71,19 @@ def number(given: Any) -> float:
     if not math.isfinite(value):
         raise ValueError(given)
     return value
+
+
+def wire(button: Any, tab: str, linked: Mapping[str, Any]) -> None:
+    """Let a button copy a link to the settings of a tab, in the browser.
+
+    Args:
+        button: What is clicked.
+        tab: Its name.
+        linked: The components with the settings, by their names in the link.
+    """
+    words = json.dumps([tab, list(linked), [one.value for one in linked.values()]])
+    script = f"(...values) => sz.copyLink({words}, values)"
+    button.click(None, list(linked.values()), None, js=script, **GLUE)
 
 
 def record_in(path: str | Path) -> dict[str, Any] | None:

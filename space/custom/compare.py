@@ -6,7 +6,6 @@ between any two of the pictures.
 """
 
 import html
-import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,11 +14,10 @@ from typing import Any
 
 import gradio as gr
 
-from space import parts, photo, status
+from space import links, parts, photo, status
 from space.components import CheckboxGroup, Dropdown, within_address
 from space.controls import GLUE, TELLING, entry
 from space.jobs import Loading, Started, State, Stopped, Waiting, Working
-from space.links import settings_from
 from space.race import (
     MOST,
     Board,
@@ -201,15 +199,14 @@ class CompareTab:
             side.input(
                 self.lay_over, [self.board, *self.sides], [self.slider, self.names], **TELLING
             )
-        linked = [
-            self.methods, self.paintings, self.size.components[0], self.style.components[0]
-        ]  # fmt: skip
-        page.load(self.arrive, None, [*linked, self.folder], **GLUE)
-        names = ["methods", "paintings", "size", "style"]
-        usually = json.dumps([NAME, names, [one.value for one in linked]])
-        self.link.click(
-            None, linked, None, js=f"(...values) => sz.copyLink({usually}, values)", **GLUE
-        )
+        linked = {
+            "methods": self.methods,
+            "paintings": self.paintings,
+            "size": self.size.components[0],
+            "style": self.style.components[0],
+        }
+        page.load(self.arrive, None, [*linked.values(), self.folder], **GLUE)
+        links.wire(self.link, NAME, linked)
 
     # ---- handlers
 
@@ -366,7 +363,7 @@ class CompareTab:
         )
         if chosen[1]:
             here["open"] = True
-        usable = settings_from(self.form, asked)
+        usable = links.settings_from(self.form, asked)
         style: Any = self.style.show(usable["style"])[0] if "style" in usable else gr.skip()
         return [methods, paintings, usable.get("size", gr.skip()), style, gr.Accordion(**here)]
 

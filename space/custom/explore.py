@@ -7,7 +7,6 @@ text. A plan is what one press of a button asks to be drawn.
 """
 
 import html
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +14,10 @@ from typing import Any
 
 import gradio as gr
 
-from space import status
+from space import links, status
 from space.controls import GLUE, TELLING
 from space.explorer import NAME, Explorer, choices_of
 from space.jobs import Finished, Job, Stopped, Working
-from space.links import settings_from
 from space.pictures import at_hand, check_upload, preset, sent
 from space.plans import (
     Asked,
@@ -113,11 +111,9 @@ class ExploreTab(Explorer):
             [site.bar, self.send, self.status, *(tab.photo for tab in site.photo_tabs)],
             **GLUE,
         )
-        linked = [self.checkpoint, self.code, *self.controls]
-        names = ["checkpoint", "code", *(one.field.name for one in self.entries)]
-        words = json.dumps([NAME, names, [one.value for one in linked]])
-        script = f"(...values) => sz.copyLink({words}, values)"
-        self.link.click(None, linked, None, js=script, **GLUE)
+        controls = {one.field.name: one.components[0] for one in self.entries}
+        linked = {"checkpoint": self.checkpoint, "code": self.code, **controls}
+        links.wire(self.link, NAME, linked)
 
     # ---- handlers
 
@@ -302,7 +298,7 @@ class ExploreTab(Explorer):
         found = next((one for one in there if one.repo_id == wanted), None)
         model = found or there[0]
         updates = self._offered(model, spoken(request))
-        usable = settings_from(model.form, asked)
+        usable = links.settings_from(model.form, asked)
         for one in self.entries:
             if one.field.name in usable:
                 updates[one.components[0]]["value"] = one.show(usable[one.field.name])[0]
