@@ -9,15 +9,17 @@ from typing import Any
 
 from PIL import Image
 
+from space.choice import addresses
 from space.jobs import Job
 from space.pictures import at_hand, within
-from space.race import contestants
+from space.race import called, contestants
 from space.results import file_name, fresh
 from space.site import Site
+from zoo.card import thumbnail_name
 from zoo.compare import Contestant, find, takes_style
 from zoo.errors import InputError
 from zoo.images import fit, open_picture
-from zoo.pipeline import Pipeline, Progress
+from zoo.pipeline import Pipeline, Progress, form_for
 from zoo.video import Clip, films, restyle
 
 LIVE = 320  # pixels of the longer side of a camera's frame
@@ -38,6 +40,21 @@ def chosen(site: Site, name: object) -> Contestant:
     if found is None:
         raise InputError("There is no checkpoint “{repo_id}”.", repo_id=str(name)[:80])
     return found
+
+
+def options(site: Site, language: str) -> list[dict[str, str]]:
+    """What is :func:`offered`, for a picker."""
+    pictures = {one.repo_id: addresses(one) for one in site.runtime.listing()}
+
+    def thumbnail(one: Contestant) -> str:
+        look = next((known.name for known in form_for(one.method) if known.control.looks), "")
+        name = thumbnail_name(look, one.number) if one.number else thumbnail_name()
+        return pictures.get(one.repo_id, {}).get(name, "")
+
+    return [
+        {"id": one.name, "name": called(language, one), "src": thumbnail(one)}
+        for one in offered(site)
+    ]
 
 
 def pictures_for(one: Contestant, style: str | None) -> dict[str, str]:

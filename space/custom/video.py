@@ -10,14 +10,13 @@ from typing import Any
 
 import gradio as gr
 
-from space import filming, parts, status
-from space.components import Camera, Dropdown, Video
+from space import filming, links, parts, status
+from space.components import Camera, Video
 from space.controls import GLUE, TELLING, entry
 from space.filming import Shot
 from space.jobs import Finished, Stopped, Waiting, Working
-from space.race import called
 from space.site import Site, Updates
-from space.words import say, spoken, t, tell
+from space.words import ENGLISH, say, spoken, t, tell
 from space.work import PREVIEW_EVERY
 from zoo.compare import find, takes_style
 from zoo.errors import ZooError
@@ -26,6 +25,7 @@ from zoo.method import Style
 from zoo.video import video_options
 
 NAME = "video"
+PICKER = f"{NAME}-checkpoint"
 FRAME_EVERY = 0.15  # seconds between two frames that the browser sends
 FRAME = {"video": {"width": {"ideal": 640}, "height": {"ideal": 480}}}  # more is thrown away
 CAMERAS = 4  # at once
@@ -68,12 +68,8 @@ class VideoTab:
                 "Video & camera",
                 caption="A video, or what your camera sees, repainted frame by frame.",
             )
-            self.name = Dropdown(
-                [(t(one.title), one.name) for one in there],
-                value=there[0].name,
-                label=t("Style"),
-                elem_id=f"{NAME}-style",
-            )
+            options = filming.options(self.site, ENGLISH)
+            self.name = parts.picker("Style", options, there[0].name, PICKER)
             with gr.Column(
                 visible=takes_style(there[0].method), elem_classes="sz-plain"
             ) as self.painting:
@@ -83,6 +79,10 @@ class VideoTab:
                     self._build_file()
                 with gr.Tab(t("Camera"), elem_id=f"{NAME}-live"):
                     self._build_camera()
+            with gr.Row(elem_classes="sz-actions"):
+                self.link = gr.Button(
+                    t("Copy link to these settings"), elem_id=f"{NAME}-link", min_width=120
+                )
         self._wire()
 
     def _build_file(self) -> None:
@@ -179,15 +179,35 @@ class VideoTab:
             concurrency_id="cameras",
             concurrency_limit=CAMERAS,
         )
-        page.load(self.arrive, None, self.name, **GLUE)
+        linked = {
+            "checkpoint": self.name,
+            "size": self.size,
+            "smooth": self.smooth,
+            "style": self.style.components[0],
+        }
+        page.load(self.arrive, None, [*linked.values(), self.status], **GLUE)
+        links.wire(self.link, NAME, linked)
 
     # ---- handlers
 
-    def arrive(self, request: gr.Request) -> Any:
-        """When the page has loaded: what there is now."""
-        there = filming.offered(self.site)
-        language = spoken(request)
-        return Dropdown([(called(language, one), one.name) for one in there])
+    def arrive(self, request: gr.Request) -> Updates:
+        """When the page has loaded: what there is now, and what its link asks for."""
+        language, asked = spoken(request), dict(request.query_params)
+        if asked.get("tab") != NAME:
+            asked = {}
+        offered = parts.choices_of("Style", filming.options(self.site, language), PICKER)
+        updates: Updates = {self.name: gr.HTML(**offered)}
+        if wanted := asked.get("checkpoint"):
+            if found := find(wanted, filming.offered(self.site)):
+                updates[self.name] = gr.HTML(value=found.name, **offered)
+            else:
+                updates[self.status] = status.missing(language, wanted)
+        usable = links.settings_from(self.form + self.options, asked)
+        for name, component in (("size", self.size), ("smooth", self.smooth)):
+            updates[component] = usable.get(name, gr.skip())
+        if "style" in usable:
+            updates[self.style.components[0]] = self.style.show(usable["style"])[0]
+        return updates
 
     def renamed(self, name: str) -> Any:
         """Another style was picked: whether it takes a painting."""

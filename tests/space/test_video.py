@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import av
+import gradio as gr
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
@@ -17,6 +19,7 @@ from space.app import build_app, share
 from space.custom import video
 from space.custom.video import VideoTab
 from space.jobs import TICK
+from space.parts import inert
 from space.site import Site
 from tests.films import film, seen
 from tests.space.conftest import PAINTING, PHOTO, Visit, wait_until
@@ -129,6 +132,32 @@ def test_a_method_that_takes_a_painting_gets_it(tab: VideoTab, clip: Path) -> No
     assert "adain@" in page[tab.status]
 
 
+def test_styles_are_picked_by_what_they_make_of_a_photo(tab: VideoTab) -> None:
+    options = {one["id"]: one for one in filming.options(tab.site, "zh-TW")}
+    assert next(iter(options)) == tab.name.value == "zoo/many-styles-camera:0"
+    assert options[QUICK]["name"].endswith("神奈川沖浪裏（北齋）")
+    drawn = tab.name.html_template
+    pictures = [options[name]["src"] for name in (QUICK, "zoo/many-styles:2", "zoo/johnson-udnie")]
+    assert len(set(pictures)) == 3
+    assert all(inert(src) in drawn for src in pictures)
+
+
+def test_a_link_brings_its_settings_back(tab: VideoTab) -> None:
+    def arrive(**asked: str) -> dict[Any, Any]:
+        return tab.arrive(SimpleNamespace(**vars(REQUEST) | {"query_params": asked}))  # type: ignore[arg-type]
+
+    page = arrive(tab="video", checkpoint="zoo/adain", size="320", smooth="7", style="redon-vase")
+    assert page[tab.name].value == "zoo/adain"
+    style = tab.style.components[0]
+    assert (page[tab.size], page[tab.smooth], page[style]) == (320, 0.95, "redon-vase")
+    page = arrive(tab="video", checkpoint="zoo/gone", size="many", style="../cat")
+    assert "no checkpoint zoo/gone" in page[tab.status]
+    assert page[tab.name].value is None
+    assert page[tab.size] == gr.skip()
+    assert style not in page
+    assert arrive(tab="gatys", size="320")[tab.size] == gr.skip()
+
+
 def test_a_file_that_is_no_video_leaves_the_box(
     tab: VideoTab, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,9 +186,16 @@ def test_what_frames_share_is_looked_for_once(
     tab: VideoTab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
+
+    def noting(was: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def note(given: Any) -> Any:
+            asked.append(given)
+            return was(given)
+
+        return note
+
     for name in ("contestants", "open_picture"):
-        was = getattr(filming, name)
-        monkeypatch.setattr(filming, name, lambda given, was=was: asked.append(given) or was(given))
+        monkeypatch.setattr(filming, name, noting(getattr(filming, name)))
     tab.chosen.cache_clear()
     filming.small.cache_clear()
     for _ in range(2):
@@ -256,4 +292,30 @@ def test_a_visitor_repaints_what_the_camera_recorded(visit: Visits) -> None:
     page.click("#video-go")
     page.wait_for_selector("#video-made video", timeout=120_000)
     page.wait_for_function("document.querySelector('#video-made video').duration > 0.5")
+    assert not visitor.troubles
+
+
+@pytest.mark.browser
+def test_a_copied_link_brings_style_and_settings_along(visit: Visits) -> None:
+    visitor = visit(width=390).go("?tab=video", first="#video-go")
+    page = visitor.page
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.click("#video-checkpoint label:has([value='zoo/adain'])")
+    page.click("#video-style-pick label:has([value=redon-vase])")
+    assert violations(visitor) == []
+    page.evaluate("window.scrollTo(0, document.documentElement.scrollHeight)")
+    link, bar = (page.locator(f"#video-{name}").bounding_box() for name in ("link", "run-bar"))
+    assert link["y"] + link["height"] <= bar["y"]  # nothing covers it
+    page.click("#video-link")
+    page.wait_for_selector("#video-link >> text=Link copied")
+    address = page.evaluate("navigator.clipboard.readText()")
+    assert parse_qs(urlsplit(address).query) == {
+        "tab": ["video"],
+        "checkpoint": ["zoo/adain"],
+        "style": ["redon-vase"],
+    }
+    page = visit().go(address.removeprefix(visitor.address).lstrip("/"), "#video-go").page
+    page.wait_for_selector("#video-style-pick [value=redon-vase]:checked", state="attached")
+    assert page.is_visible("#video-style-pick")
+    assert page.is_checked("#video-checkpoint [value='zoo/adain']")
     assert not visitor.troubles
