@@ -251,6 +251,8 @@ class Work:
             drawn = [alone(record.settings, index) for index in range(len(progress.tensors))]
             if len(drawn) > 1:
                 names = [say(language, "seed {seed}", seed=one["seed"]) for one in drawn if one]
+            if record.settings.get("way_back"):
+                names = [say(language, "Result"), say(language, "And back again")]
         return save(progress, status.done(language, progress, state.loading), picks, names)
 
     def _targets(self, language: str) -> list[tuple[str, str]]:

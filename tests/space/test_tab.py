@@ -320,6 +320,16 @@ def test_a_batch_is_shown_as_a_gallery(site: Site) -> None:
     assert "older than an hour" in tab.look([saved], click, request())[tab.stage.status]
 
 
+def test_the_way_back_is_called_so(site: Site) -> None:
+    tab = tab_of(site, "cyclegan")
+    record = Record(
+        method="cyclegan", checkpoint="zoo/cyclegan-seasons", revision="0" * 40,
+        settings={"way_back": True}, width=64, height=64, seconds=1.0, device="CPU",
+    )  # fmt: skip
+    made = Progress(number=1, total=1, tensors=torch.rand(2, 3, 64, 64), record=record)
+    assert tab.work._saved(Finished(made, 0.0), "zh-TW", {}).names == ("結果", "再轉回來")
+
+
 class Faltering(planted.Slow):
     """Does as it is told."""
 
