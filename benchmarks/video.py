@@ -21,13 +21,15 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks import machine
+from benchmarks.gallery import EXAMPLES
 from zoo import images
 from zoo.errors import InputError
 from zoo.metrics import warp_error
 from zoo.runtime import Runtime
 from zoo.video import Clip, resized, restyle
 
-CHECKPOINTS = ("zoo/many-styles-camera", "zoo/many-styles", "zoo/cartoongan")
+CHECKPOINTS = ("zoo/many-styles-camera", "zoo/many-styles", "zoo/cartoongan", "zoo/adain")
+STYLE = EXAMPLES / "paintings/hiroshige-river.jpg"  # where a painting is asked for
 AMOUNTS = (0.0, 0.5, 0.9)
 
 
@@ -46,13 +48,14 @@ def detail(results: list[Tensor]) -> float:
 def measure(runtime: Runtime, clip: Clip, checkpoint: str, size: int) -> list[dict[str, Any]]:
     """A row for each amount of smoothing."""
     pipeline = runtime.pipeline(checkpoint)
+    painting = {"style": STYLE} if "style" in pipeline.form.by_name else {}
     photos = [images.to_tensor(Image.fromarray(resized(array, size))) for array, _ in clip.frames()]
     rows: list[dict[str, Any]] = []
     for smooth in AMOUNTS:
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "out.mp4"
             began = perf_counter()
-            running = restyle(pipeline, clip=clip, out=out, size=size, smooth=smooth)
+            running = restyle(pipeline, clip=clip, out=out, size=size, smooth=smooth, **painting)
             *results, _ = [progress.tensors for progress in running]
             seconds = perf_counter() - began
         rows.append(
