@@ -287,8 +287,8 @@ class VideoTab:
                 words = "Stopped. Nothing was changed."
                 if previewed:
                     words = "Stopped. The last preview is kept."
-                stands = self._again(earlier, previewed=previewed)
-                yield stands | {self.status: status.plain(say(language, words))}, True
+                    updates = self._again(earlier, previewed=True)
+                yield updates | {self.status: status.plain(say(language, words))}, True
                 return
             if isinstance(state, Finished):
                 path = str(shot.named(state.progress))

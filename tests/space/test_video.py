@@ -116,6 +116,16 @@ def test_a_video_made_before_comes_back_where_the_next_one_fails(
     assert page[tab.empty].visible != page[tab.preview].visible == (ends is None)
 
 
+def test_stop_before_the_first_preview_changes_nothing(tab: VideoTab, clip: Path) -> None:
+    with tab.site.lane.turn:
+        page: dict[Any, Any] = {}
+        for updates in tab.run(REQUEST, None, str(clip), QUICK, 320, 0.5, None, None):
+            page |= updates
+            tab.halt(REQUEST)
+    assert "Nothing was changed." in page[tab.status]
+    assert tab.preview not in page
+
+
 def test_what_is_missing_is_named(tab: VideoTab, clip: Path, tmp_path: Path) -> None:
     assert "Add a video first." in press(tab, None)[tab.note]
     assert "Add a style picture." in press(tab, clip, "zoo/adain")[tab.note]
