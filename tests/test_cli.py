@@ -97,7 +97,7 @@ def test_run_paints_a_picture(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "error"),
     [
-        (["run", "cubism"], "There is no method “cubism”; there are gatys"),
+        (["run", "cubism"], "There is no method “cubism”; there are johnson"),
         (["run", "gatys", "--steps", "1"], "Steps: 1 is outside 10 to 2000."),
         (["run", "gatys", "--device", "toaster"], "The device “toaster” cannot be used here."),
         (["run", "gatys", "--checkpoint", "zoo/none"], "There is no checkpoint “zoo/none”."),

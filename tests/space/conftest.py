@@ -198,7 +198,7 @@ class Visit:
         if response.status >= 400:
             self.troubles.append(f"{response.status}: {response.url}")
 
-    def go(self, query: str = "", first: str = "#gatys-go") -> "Visit":
+    def go(self, query: str = "?tab=gatys", first: str = "#gatys-go") -> "Visit":
         self.page.goto(f"{self.address}/{query}")
         self.page.wait_for_selector(first, state="visible")
         # The settings of a link arrive with the first answer of the server.

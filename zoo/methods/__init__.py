@@ -1,4 +1,4 @@
-"""The methods of the zoo, in the order the tabs show them."""
+"""The methods of the zoo, in the order the tabs show them: the simplest first."""
 
 from zoo.errors import UnknownMethodError
 from zoo.method import Method
@@ -17,11 +17,11 @@ from zoo.methods.style_swap import StyleSwap
 METHODS: dict[str, type[Method]] = {
     method.name: method
     for method in (
-        Gatys,
         Johnson,
         ManyStyles,
-        StyleSwap,
         AdaIN,
+        StyleSwap,
+        Gatys,
         FastPhotoStyle,
         CycleGAN,
         MUNIT,
