@@ -245,7 +245,7 @@ def test_the_visitor_switches_the_language(visit: Visits, photo: Path) -> None:
     visitor.run()
     assert visitor.text("#gatys-status").startswith("完成，共 ")
     # Remembered without the link, also for texts that Python makes.
-    page.goto(visitor.address)
+    page.goto(f"{visitor.address}/?tab=gatys")
     page.wait_for_function("document.querySelector('#gatys-go')?.innerText === '開始轉換'")
     page.click("text=English")
     page.wait_for_function("document.querySelector('#gatys-go')?.innerText === 'Stylize'")
