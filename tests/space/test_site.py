@@ -294,7 +294,7 @@ def test_a_link_is_clamped_and_its_nonsense_ignored(visit: Visits) -> None:
 
 
 def test_a_field_without_effect_is_not_there(visit: Visits) -> None:
-    page = visit().go("?tab=style_swap").page
+    page = visit().go("?tab=style_swap", "#style_swap-go").page
     page.click("#style_swap-more button")
     page.wait_for_selector("#style_swap-mode")
     assert not page.is_visible("#style_swap-steps")
@@ -304,7 +304,7 @@ def test_a_field_without_effect_is_not_there(visit: Visits) -> None:
     page.check("#style_swap-mode input[value=network]")
     page.wait_for_selector("#style_swap-steps", state="hidden")
 
-    page = visit().go("?tab=style_swap&mode=optimise&steps=20").page
+    page = visit().go("?tab=style_swap&mode=optimise&steps=20", "#style_swap-go").page
     page.click("#style_swap-more button")
     page.wait_for_selector("#style_swap-steps")
     assert page.input_value("#style_swap-steps input[type=number]") == "20"
