@@ -12,6 +12,8 @@ MAX_FRONT_MATTER = 256 << 10
 _FENCE = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)(?:\r?\n)?^---[ \t]*\r?$", re.S | re.M)
 # A few aliases of aliases in YAML stand for billions of nodes; a card has some dozens.
 _MAX_NODES = 20_000
+# Several times as fast; not every PyYAML is built with it.
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # Years have four digits on the wire; a commit's may have any number.
 MAX_SECONDS = datetime.datetime(9999, 12, 31, tzinfo=datetime.UTC).timestamp()
 
@@ -37,7 +39,7 @@ def front_matter(readme: str) -> dict[str, Any]:
     if match is None:
         return {}
     try:
-        data = yaml.load(match.group(1), yaml.CSafeLoader)
+        data = yaml.load(match.group(1), _Loader)  # noqa: S506 - either is safe
     except Exception as error:  # of any kind: “!!bool foo” is a KeyError
         raise ValueError(f"The metadata block is not valid YAML: {error}") from error
     if data is None:
