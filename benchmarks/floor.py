@@ -4,9 +4,9 @@
 
 KID is 0 for two sets that are alike, but of some fifty or hundred pictures each it says so only
 roughly. So training pictures are compared with the held-out ones of their kind, set by set, as
-results are by `benchmarks.translation`, `cartoongan` and `generation`: what lies within their range
-cannot be told from real pictures by this figure. Those of what ships, and of the untouched photos
-that it is made of, are from the cards.
+results are by `benchmarks.translation`, `cartoongan` and `generation`, on the features that decide
+what ships: what lies within their range cannot be told from real pictures by this figure. Those of
+what ships, and of the untouched photos that it is made of, are from the cards.
 """
 
 import random
@@ -24,14 +24,23 @@ from torch import Tensor
 from benchmarks import cartoongan, generation, machine, translation
 from benchmarks.cards import row_of
 from benchmarks.quality import evenly, load
+from benchmarks.tables import split
 from training.data import pictures_in
 from training.jobs import JOBS, Job, Session
 from training.sources import pictures
 from zoo import card, checkpoint
-from zoo.metrics import kid_vgg19
-from zoo.nn.vgg import VGG19, vgg19
+from zoo.metrics import PooledEfficientNet, PooledVGG, kid
+from zoo.nn.vgg import vgg19
 
 SETS = 8  # of training pictures, at most; none has a picture of another
+
+
+Extractor = PooledVGG | PooledEfficientNet
+
+
+def vgg() -> PooledVGG:
+    """The features that KID stands on where nothing else is said."""
+    return PooledVGG(vgg19())
 
 
 @dataclass(frozen=True)
@@ -43,12 +52,14 @@ class Kind:
         place: Of the pictures, as a job has it.
         opened: Reads a picture as ``(1, 3, H, W)`` in [0, 1], as the benchmark of that job does.
         count: Held-out pictures, at most, likewise.
+        extractor: Whose features are compared, likewise.
     """
 
     name: str
     place: str
     opened: Callable[[Path], Tensor]
     count: int
+    extractor: Callable[[], Extractor] = vgg
 
 
 def aims(job: Job) -> dict[str, Kind]:
@@ -56,7 +67,10 @@ def aims(job: Job) -> dict[str, Kind]:
     if job.judge == "translation":
         opened, count = partial(load, size=translation.SIZE), translation.COUNT
         return {
-            f"KID, {way}": Kind(job.flags[f"name_{to}"], job.data[f"domain_{to}"], opened, count)
+            f"Independent KID, {way}": Kind(
+                *(job.flags[f"name_{to}"], job.data[f"domain_{to}"], opened, count),
+                PooledEfficientNet,
+            )
             for way, to in (("AtoB", "b"), ("BtoA", "a"))
         }
     if job.judge == "generation":
@@ -69,21 +83,21 @@ def aims(job: Job) -> dict[str, Kind]:
 
 
 @torch.no_grad()
-def distances(kind: Kind, known: list[Path], held_out: list[Path], encoder: VGG19) -> list[float]:
+def distances(kind: Kind, known: list[Path], held_out: list[Path]) -> list[float]:
     """The KID of each set of ``known`` pictures to those that were held out.
 
     Args:
         kind: Which they are.
         known: Pictures that were trained on.
         held_out: Pictures that were not; each set has as many.
-        encoder: VGG-19.
     """
     wanted = [kind.opened(path) for path in evenly(held_out, kind.count)]
     mixed = random.Random(0).sample(known, len(known))
     size = len(wanted)
     starts = range(0, len(mixed) - size + 1, size)[:SETS]
     sets = [[kind.opened(path) for path in mixed[start : start + size]] for start in starts]
-    return [kid_vgg19(made, wanted, encoder) for made in sets]
+    extractor = kind.extractor()
+    return [kid(made, wanted, extractor) for made in sets]
 
 
 def shipped(name: str, figure: str) -> dict[str, float | None]:
@@ -97,7 +111,7 @@ def shipped(name: str, figure: str) -> dict[str, float | None]:
 @click.option("--data", type=click.Path(path_type=Path), default=Path("data"), show_default=True)
 def main(data: Path) -> None:
     """Measure every kind, print and save."""
-    session, encoder = Session(data=data), vgg19()
+    session = Session(data=data)
     rows: dict[str, dict[str, Any]] = {}
     for job in JOBS:
         for figure, kind in aims(job).items():
@@ -106,9 +120,10 @@ def main(data: Path) -> None:
                     pictures_in(pictures(session, job, kind.place, test=test))
                     for test in (False, True)
                 )
-                found = distances(kind, known, held_out, encoder)
+                found = distances(kind, known, held_out)
                 rows[kind.place] = {
                     "kind": kind.name,
+                    "figure": split(figure)[0],
                     "pictures": min(kind.count, len(held_out)),
                     "kid": [round(value, 4) for value in found],
                     "ships": {},

@@ -256,7 +256,7 @@ def cards(results: dict[str, Any]) -> str:
 
 def floor(results: dict[str, Any]) -> str:
     """What KID says of real pictures, and of what ships."""
-    head = ["pictures of", "held out", "sets", "mean KID", "least to most", "what ships ↓"]
+    head = ["pictures of", "figure", "held out", "sets", "mean", "least to most", "what ships ↓"]
     rows: list[list[object]] = []
     for r in results["rows"]:
         ships = []
@@ -266,7 +266,8 @@ def floor(results: dict[str, Any]) -> str:
         found = r["kid"]
         spread = f"{min(found):.3f} to {max(found):.3f}"
         middle = f"{mean(found):.3f}"
-        rows.append([r["kind"], r["pictures"], len(found), middle, spread, ", ".join(ships)])
+        what = [r["kind"], r["figure"], r["pictures"], len(found), middle, spread]
+        rows.append([*what, ", ".join(ships)])
     return table(head, rows) + "\n\n" + on(results)
 
 

@@ -14,6 +14,7 @@ another, and whether codes of pictures are as good as drawn ones. The JSON is wh
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import mean
 
@@ -30,7 +31,16 @@ from zoo import checkpoint
 from zoo.card import Metric
 from zoo.codes import Coded
 from zoo.method import Direction, Method
-from zoo.metrics import FEATURES, content_error_vgg19, fid_vgg19, fingerprints, kid_vgg19
+from zoo.metrics import (
+    FEATURES,
+    INDEPENDENT,
+    PooledEfficientNet,
+    content_error_vgg19,
+    fid_vgg19,
+    fingerprints,
+    kid,
+    kid_vgg19,
+)
 from zoo.nn.vgg import vgg19
 
 BACK: dict[Direction, Direction] = {"AtoB": "BtoA", "BtoA": "AtoB"}
@@ -80,13 +90,18 @@ def measure(
         direction: Which way.
     """
     encoder = vgg19(device=pictures[0].device)
+    other = PooledEfficientNet(pictures[0].device)
     made = [translate(method, p, direction, seed) for seed, p in enumerate(pictures)]
     pairs = list(zip(made, pictures, strict=True))
     count = f"{len(pictures)} pictures, {len(wanted)} of the wanted kind"
     rows: list[tuple[str, float, str, str]] = []
-    for name, distance in (("KID", kid_vgg19), ("FID", fid_vgg19)):
-        rows.append((name, distance(made, wanted, encoder), FEATURES, "lower"))
-        rows.append((f"{name} of the untouched", distance(pictures, wanted, encoder), FEATURES, ""))
+    for name, distance, features in (
+        ("Independent KID", partial(kid, extractor=other), INDEPENDENT),
+        ("KID", partial(kid_vgg19, encoder=encoder), FEATURES),
+        ("FID", partial(fid_vgg19, encoder=encoder), FEATURES),
+    ):
+        rows.append((name, distance(made, wanted), features, "lower"))
+        rows.append((f"{name} of the untouched", distance(pictures, wanted), features, ""))
     rows.append(
         (
             "Content error, relative",

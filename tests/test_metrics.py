@@ -5,6 +5,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks.machine import EXAMPLES
+from benchmarks.quality import load
 from tests.pictures import texture
 from zoo.color import luminance
 from zoo.methods.gatys import Objective
@@ -12,6 +14,7 @@ from zoo.metrics import (
     FIGURES,
     SEEN_AT,
     STYLE_LAYERS,
+    PooledEfficientNet,
     PooledVGG,
     Reference,
     checkerboard,
@@ -19,6 +22,7 @@ from zoo.metrics import (
     content_error_vgg19,
     fid_vgg19,
     fingerprints,
+    kid,
     kid_vgg19,
     luminance_correlation,
     perceptual_distance_vgg19,
@@ -58,6 +62,24 @@ def test_kid_is_the_papers_estimator() -> None:
     features = [torch.cat([extractor(x) for x in group]).double() for group in (made, wanted)]
     expected = reference_kid(*features)
     assert kid_vgg19(made, wanted, encoder, 32) == pytest.approx(expected, rel=1e-6)
+
+
+def test_kid_on_other_features_is_the_same_estimator() -> None:
+    made, wanted = flecks(3, 0), flecks(3, 1, scale=8)
+    extractor = PooledEfficientNet()
+    features = [torch.cat([extractor(x) for x in group]).double() for group in (made, wanted)]
+    assert features[0].shape == (3, PooledEfficientNet.num_features)
+    assert kid(made, wanted, extractor) == pytest.approx(reference_kid(*features), rel=1e-6)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("photo", "classes"), [("cat", range(281, 286)), ("coffee", range(967, 969))]
+)
+def test_the_other_judge_knows_what_it_sees(photo: str, classes: range) -> None:
+    extractor = PooledEfficientNet()
+    picture = load(EXAMPLES / "photos" / f"{photo}.jpg", 512)
+    assert int(extractor.network.classifier(extractor(picture)).argmax()) in classes
 
 
 def test_fid_of_two_gaussians_is_known() -> None:

