@@ -215,7 +215,8 @@ look here:
 The figures at a grid are those of the checkpoint's card, and in brackets that of untouched
 pictures. KID is the distance, as a set, from pictures of the wanted kind: lower is nearer, and
 where it is above its bracket, the results are further away than the pictures that they were made
-of. [Benchmarks](benchmarks.md) has all figures.
+of. The independent one is by a network that no training looked at. [Benchmarks](benchmarks.md) has
+all figures.
 """
 VERDICTS = (
     ("000", "CycleGAN", "good; photo → painting better than back", "cyclegan-chinese"),
@@ -237,7 +238,10 @@ WORDS = {
     "drit": "Picture, and its translations with two codes.",
     "dcgan": "The first seeds, in their order.",
 }
-FIGURES = ("KID", "Style loss, share of the photo's", "Gatys objective", "Style distance", "PSNR")
+FIGURES = (
+    *("Independent KID", "KID", "Style loss, share of the photo's", "Gatys objective"),
+    *("Style distance", "PSNR"),
+)
 
 
 def page(shipped: Path, folder: Path, where: Path) -> str:

@@ -189,6 +189,9 @@ DRAWN: dict[str, Any] = {
     "load_size": 192, "size": 176, "batch_size": 16, "lr": 3e-4, "discriminator_rate": 2.0,
     "shift": 8,
 }  # fmt: skip
+# Translations are judged by another network: by VGG-19's features, which their discriminators look
+# at, a CycleGAN with black blots was three times nearer to paintings than the photos were, and by
+# those of EfficientNet it was farther away.
 SAME_FEATURES = (
     "Discriminators looked at features of the same VGG-19 that KID and FID stand on, other layers "
     "of it; a different network would find less of a gain."
@@ -196,9 +199,11 @@ SAME_FEATURES = (
 # Seasons share every line of a picture, paintings and photos hardly one; yet small networks that
 # draw all of it anew leave ghosts and a grid.
 OF_PAIRS: dict[tuple[str, str], dict[str, Any]] = {
+    # Began with 1400 steps of one picture with norms, which `training.unnormed` took away.
     ("cyclegan", "chinese"): FEATURES | MORE | LARGER | {
-        "skip": False, "cycle_weight": 5.0, "identity_weight": 0.3, "exposure": 0.7,
-        "lr": 1e-4,
+        "skip": False, "norm": "none", "cycle_weight": 5.0, "identity_weight": 0.3,
+        "exposure": 0.5, "batch_size": 8, "judge_extra": 1, "judge_warmup": 60, "lr": 1.5e-4,
+        "cooldown": 0.6, "clip": 1.0, "shift": 8, "checkerboard_weight": 0.5,
     },
     # Began with 1249 steps of half as many pictures at twice the rate.
     ("cyclegan", "seasons"): FEATURES | MORE | {
@@ -227,20 +232,14 @@ OF_PAIRS: dict[tuple[str, str], dict[str, Any]] = {
     },
 }  # fmt: skip
 
-ROUGH = (
-    "KID of some fifty photos is rough: by it even untouched summers cannot be told from real "
-    "winters (`benchmarks.floor`)."
-)
 LIMITS = {
     ("cyclegan", "chinese"): (
-        "Photos lose nearly all colour, and dark areas get a fine weave. Paintings become hills of "
-        "one kind under a blue sky; dense ink becomes black blots, and people dissolve.",
+        "Photos lose nearly all colour, and trees become flecks of blue ink. Paintings become "
+        "hills in mist, of one kind; people become rocks, and seals pale blots.",
     ),
     ("munit", "chinese"): (INK, "Paintings become rocks with a weave, some under a white sky."),
     ("drit", "chinese"): (INK, "Codes change colours more than brush strokes."),
-    ("cyclegan", "seasons"): (ROUGH,),
-    ("munit", "seasons"): (ROUGH,),
-    ("drit", "seasons"): ("Summers turn skin and night skies greenish.", ROUGH),
+    ("drit", "seasons"): ("Summers turn skin and night skies greenish.",),
 }
 
 FEW_OUTLINES = (
@@ -297,7 +296,7 @@ def _between(method: str, pair: str) -> Job:
         data=data,
         flags=flags,
         steps=steps,
-        measure=("KID, AtoB", "KID, BtoA"),
+        measure=("Independent KID, AtoB", "Independent KID, BtoA"),
         judge="translation",
         judged_on=data,
         held_out=True,
