@@ -50,6 +50,7 @@ def test_a_photo_becomes_a_painting(visit: Visits, photo: Path) -> None:
     page.wait_for_selector("#gatys-status progress[value]", state="visible")
     page.wait_for_selector("#gatys-slider", state="visible", timeout=60_000)
 
+    page.wait_for_selector("#gatys-status >> text=Done in")  # a little later than the picture
     status = visitor.text("#gatys-status")
     assert status.startswith("Done in ")
     assert "on CPU · 128×85 px · gatys@" in status
