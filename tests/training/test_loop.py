@@ -127,8 +127,8 @@ def test_two_processes_equal_one_with_the_double_batch(
             strays += int((~near).sum())
             total += value.numel()
             torch.testing.assert_close(found[part][key], value, atol=10 * bound, rtol=0)
-    # A few have a gradient that is all rounding at any rate; which ones, the processor decides.
-    assert strays <= 1e-5 * total
+    # A few of it have a gradient that is all rounding at any rate; the processor decides which.
+    assert strays <= (1e-5 * total if name == "fast_photo_style" else 0)
     for key, value in expected["method"].items():
         apart += (found["method"][key] - value).square().sum()
         moved += (value - first[key]).square().sum()
